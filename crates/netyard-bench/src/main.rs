@@ -1,0 +1,2 @@
+//! The benchmark of netyard.
+fn main() {}
