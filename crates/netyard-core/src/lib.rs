@@ -1,1 +1,16 @@
-//! The pure part.
+//! The pure part of netyard: text becomes a [`spec::Spec`], a [`yard::Yard`], a
+//! [`state::State`] and, against an observed State, a [`plan::Plan`].
+//!
+//! No IO, clock, environment, process or randomness here: the same input gives
+//! the same bytes out. The only failures are diagnostics ([`diag::Report`]).
+
+pub mod addr;
+pub mod diag;
+pub mod facts;
+pub mod interface;
+pub mod name;
+pub mod plan;
+pub mod shape;
+pub mod spec;
+pub mod state;
+pub mod yard;

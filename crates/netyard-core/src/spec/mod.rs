@@ -1,0 +1,296 @@
+//! The Spec: what the user wrote, checked word by word, every value with its
+//! place. Names are not yet resolved and nothing is allotted; ranges and
+//! variables are expanded.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::addr::Mac;
+use crate::diag::{Span, Spanned};
+use crate::interface::{BridgePort, Kind};
+use crate::name::{FullName, InterfaceName, NodeName, YardName};
+use crate::state::{Impairment, RouteKind, RuleAction};
+
+/// A whole file, its includes merged in.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// `yard:`; the caller says what stands in for it where it is left out.
+    pub yard: Spanned<YardName>,
+    /// `pools:` the prefixes from which addresses are allotted; empty: netyard picks.
+    pub pools: Vec<Spanned<IpNet>>,
+    /// `networks:` in the order of the file.
+    pub networks: Vec<NetworkSpec>,
+    /// `nodes:` in the order of the file, ranges expanded.
+    pub nodes: Vec<NodeSpec>,
+    /// `links:` in the order of the file, loops expanded.
+    pub links: Vec<LinkSpec>,
+}
+
+/// An entry of `networks:`.
+#[derive(Clone, Debug)]
+pub struct NetworkSpec {
+    /// Its name.
+    pub name: Spanned<FullName>,
+    /// `prefix:` of either family; empty: allotted. `prefix: none` gives `Some(vec![])`.
+    pub prefixes: Option<Vec<Spanned<IpNet>>>,
+    /// `bridge:` its exact name on the host or in the fabric.
+    pub bridge: Option<Spanned<InterfaceName>>,
+    /// `mtu:` of the bridge and, where they say nothing, of its ports.
+    pub mtu: Option<Spanned<u32>>,
+    /// `mac:` of the bridge.
+    pub mac: Option<Spanned<Mac>>,
+    /// The bridge's own settings (`stp:`, `multicast-snooping:`, …); VLAN
+    /// filtering is on where the file says so or any port has VLANs.
+    pub settings: crate::interface::Bridge,
+    /// `vlan-filtering:` where it is said.
+    pub vlan_filtering: Option<Spanned<bool>>,
+    /// `host:` where the network touches the host.
+    pub host: Option<HostSideSpec>,
+}
+
+/// `host:` of a network: the bridge is on the host, and these are its addresses.
+#[derive(Clone, Debug)]
+pub struct HostSideSpec {
+    /// The place of the whole.
+    pub span: Span,
+    /// As with an interface.
+    pub addresses: AddressesSpec,
+    /// VLANs of the bridge itself on a filtering bridge.
+    pub vlans: PortVlansSpec,
+}
+
+/// `address:` of an interface.
+#[derive(Clone, Debug, Default)]
+pub enum AddressesSpec {
+    /// Nothing said, or `auto`: allotted where there is a network or a link to allot from.
+    #[default]
+    Auto,
+    /// `none`.
+    None,
+    /// These, in order.
+    These(Vec<Spanned<IpNet>>),
+}
+
+/// `vlan:`, `vlans:` and `native:` of a port.
+#[derive(Clone, Debug, Default)]
+pub struct PortVlansSpec {
+    /// `vlan: 10`: an access port.
+    pub access: Option<Spanned<u16>>,
+    /// `vlans: [10, 20-29]`: tagged, expanded.
+    pub tagged: Vec<Spanned<u16>>,
+    /// `native: 1`: untagged beside the tagged ones.
+    pub native: Option<Spanned<u16>>,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// The host itself: the node named `host`.
+    Host,
+    /// A network namespace.
+    Netns,
+}
+
+/// An entry of `nodes:`.
+#[derive(Clone, Debug)]
+pub struct NodeSpec {
+    /// Its name, expanded.
+    pub name: Spanned<NodeName>,
+    /// `kind:`.
+    pub kind: NodeKind,
+    /// `netns:` the exact name for `ip netns`.
+    pub netns: Option<Spanned<String>>,
+    /// `hostname:`.
+    pub hostname: Option<Spanned<String>>,
+    /// `forward: true`: forwards IPv4 and IPv6.
+    pub forward: Option<Spanned<bool>>,
+    /// `sysctl:` keys with dots or slashes, as written.
+    pub sysctl: Vec<(Spanned<String>, Spanned<String>)>,
+    /// `dns:`.
+    pub dns: Option<DnsSpec>,
+    /// `hosts:` name to addresses.
+    pub hosts: Vec<(Spanned<String>, Vec<Spanned<IpAddr>>)>,
+    /// `exec:` commands; a text runs in `sh -c`.
+    pub exec: Vec<Spanned<Vec<String>>>,
+    /// `interfaces:` in the order of the file.
+    pub interfaces: Vec<InterfaceSpec>,
+    /// `routes:`.
+    pub routes: Vec<RouteSpec>,
+    /// `rules:`.
+    pub rules: Vec<RuleSpec>,
+    /// `neighbours:`.
+    pub neighbours: Vec<NeighbourSpec>,
+}
+
+/// `dns:` of a node.
+#[derive(Clone, Debug, Default)]
+pub struct DnsSpec {
+    /// `servers:`.
+    pub servers: Vec<Spanned<IpAddr>>,
+    /// `search:` domains.
+    pub search: Vec<Spanned<String>>,
+    /// `options:` of resolv.conf(5).
+    pub options: Vec<Spanned<String>>,
+}
+
+/// An entry of `interfaces:` of a node.
+#[derive(Clone, Debug)]
+pub struct InterfaceSpec {
+    /// Its name.
+    pub name: Spanned<FullName>,
+    /// `network:`: a veth (or macvlan …) into it. Exactly one of `network` and
+    /// `kind` is there, except for `lo` and for settings of a link's end.
+    pub network: Option<Spanned<String>>,
+    /// `kind:` with its own settings; `veth` and none where `network` or a link makes it.
+    pub kind: Option<Spanned<KindSpec>>,
+    /// `parent:` an interface of the same node, or `host:eth0`.
+    pub parent: Option<Spanned<String>>,
+    /// `master:` a bridge, vrf or bond of the same node.
+    pub master: Option<Spanned<String>>,
+    /// `port:` options as a bridge port.
+    pub port: Option<Spanned<BridgePort>>,
+    /// `vlan:`, `vlans:`, `native:` of the port at the other end (with `network`)
+    /// or of this one (with `master`).
+    pub vlans: PortVlansSpec,
+    /// `host-name:` the exact name of the veth's end on the host's bridge.
+    pub port_name: Option<Spanned<InterfaceName>>,
+    /// `port-mac:` of that end.
+    pub port_mac: Option<Spanned<Mac>>,
+    /// `address:`.
+    pub addresses: AddressesSpec,
+    /// `dad: true`: duplicate address detection for its IPv6 addresses.
+    pub dad: bool,
+    /// `gateway:` default routes through this interface.
+    pub gateways: Vec<Spanned<ViaSpec>>,
+    /// `mtu:`.
+    pub mtu: Option<Spanned<u32>>,
+    /// `mac:`.
+    pub mac: Option<Spanned<Mac>>,
+    /// `up: false` leaves it down.
+    pub up: bool,
+    /// `sysctl:` below `net.ipv4.conf.IF` and `net.ipv6.conf.IF`: `ipv4.rp_filter: 0`,
+    /// or for both families `forwarding: 1`; as written.
+    pub sysctl: Vec<(Spanned<String>, Spanned<String>)>,
+    /// Its own `delay:`, `loss:` … on what it sends.
+    pub impairment: Option<Spanned<Impairment>>,
+}
+
+/// A kind and its settings; what needs other names resolved is left at a default.
+#[derive(Clone, Debug)]
+pub struct KindSpec {
+    /// The kind, its own settings read.
+    pub kind: Kind,
+}
+
+/// Where a route leads.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ViaSpec {
+    /// To that address.
+    Address(IpAddr),
+    /// To the address of `node:interface`, of the family of the destination;
+    /// for a default route of both families.
+    Interface(String),
+}
+
+/// An entry of `routes:`.
+#[derive(Clone, Debug)]
+pub struct RouteSpec {
+    /// The place of the whole.
+    pub span: Span,
+    /// `to:`; none is `default`, of the family of the gateway, or of both.
+    pub to: Spanned<Option<IpNet>>,
+    /// What becomes of the packets (`blackhole: true` …).
+    pub kind: RouteKind,
+    /// `via:`, `dev:`, `onlink:`, `weight:`, or `nexthops:` a list of these.
+    pub hops: Vec<HopSpec>,
+    /// `metric:`.
+    pub metric: Option<Spanned<u32>>,
+    /// `table:`.
+    pub table: Option<Spanned<u32>>,
+    /// `source:`.
+    pub source: Option<Spanned<IpAddr>>,
+    /// `mtu:`.
+    pub mtu: Option<Spanned<u32>>,
+}
+
+/// A next hop.
+#[derive(Clone, Debug)]
+pub struct HopSpec {
+    /// The place of the whole.
+    pub span: Span,
+    /// `via:`.
+    pub via: Option<Spanned<ViaSpec>>,
+    /// `dev:`.
+    pub dev: Option<Spanned<String>>,
+    /// `onlink:`.
+    pub onlink: bool,
+    /// `weight:`, 1 to 256.
+    pub weight: u16,
+}
+
+/// An entry of `rules:`.
+#[derive(Clone, Debug)]
+pub struct RuleSpec {
+    /// The place of the whole.
+    pub span: Span,
+    /// `family: ipv4 | ipv6`, or that of `from`/`to`; none: both.
+    pub ipv6: Option<bool>,
+    /// `priority:`; left out: 1000 and up in the order of the file.
+    pub priority: Option<Spanned<u32>>,
+    /// `from:`.
+    pub from: Option<Spanned<IpNet>>,
+    /// `to:`.
+    pub to: Option<Spanned<IpNet>>,
+    /// `fwmark: 0x10` or `0x10/0xff`.
+    pub fwmark: Option<Spanned<(u32, u32)>>,
+    /// `iif:`.
+    pub iif: Option<Spanned<String>>,
+    /// `oif:`.
+    pub oif: Option<Spanned<String>>,
+    /// `not: true`.
+    pub not: bool,
+    /// `table:`, `goto:` or `action: blackhole | unreachable | prohibit`.
+    pub action: RuleAction,
+    /// `suppress-prefix-length:`.
+    pub suppress_prefix_length: Option<u32>,
+}
+
+/// An entry of `neighbours:`.
+#[derive(Clone, Debug)]
+pub struct NeighbourSpec {
+    /// `address:`.
+    pub address: Spanned<IpAddr>,
+    /// `mac:`; none with `proxy: true`.
+    pub mac: Option<Spanned<Mac>>,
+    /// `dev:`.
+    pub dev: Spanned<String>,
+}
+
+/// An entry of `links:`.
+#[derive(Clone, Debug)]
+pub struct LinkSpec {
+    /// The place of the whole.
+    pub span: Span,
+    /// `name:`; left out, `a:x--b:y`.
+    pub name: Option<Spanned<FullName>>,
+    /// Both ends.
+    pub ends: [EndSpec; 2],
+    /// `mtu:`.
+    pub mtu: Option<Spanned<u32>>,
+    /// `prefix:` its addresses are allotted from; `none` gives `Some(vec![])`.
+    pub prefixes: Option<Vec<Spanned<IpNet>>>,
+    /// What the first end sends: the link's own impairment, overlaid by `forward:`.
+    pub forward: Option<Impairment>,
+    /// What the second end sends: the link's own impairment, overlaid by `backward:`.
+    pub backward: Option<Impairment>,
+}
+
+/// One end of a link.
+#[derive(Clone, Debug)]
+pub struct EndSpec {
+    /// The node's name.
+    pub node: Spanned<String>,
+    /// The interface's name in it.
+    pub interface: Spanned<FullName>,
+}

@@ -1,0 +1,66 @@
+//! The State: a sorted set of objects, each with every attribute that netyard
+//! manages. Desired and actual are the same type, so diff is a set operation
+//! and `==` is the idempotence test.
+
+mod object;
+
+use std::collections::BTreeMap;
+
+pub use object::*;
+
+/// A sorted set of objects, found by their [`Key`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    objects: BTreeMap<Key, Object>,
+}
+
+impl State {
+    /// Adds an object; gives back the one of the same key that it replaces.
+    pub fn insert(&mut self, object: Object) -> Option<Object> {
+        self.objects.insert(object.key(), object)
+    }
+
+    /// Takes an object out.
+    pub fn remove(&mut self, key: &Key) -> Option<Object> {
+        self.objects.remove(key)
+    }
+
+    /// The object of that key.
+    pub fn get(&self, key: &Key) -> Option<&Object> {
+        self.objects.get(key)
+    }
+
+    /// The interface of that name.
+    pub fn interface(&self, id: &InterfaceId) -> Option<&crate::interface::Interface> {
+        match self.objects.get(&Key::Interface(id.clone())) {
+            Some(Object::Interface(interface)) => Some(interface),
+            _ => None,
+        }
+    }
+
+    /// All objects, sorted by key.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Key, &Object)> {
+        self.objects.iter()
+    }
+
+    /// All objects, sorted by key.
+    pub fn objects(&self) -> impl DoubleEndedIterator<Item = &Object> {
+        self.objects.values()
+    }
+
+    /// True when there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+}
+
+impl FromIterator<Object> for State {
+    fn from_iter<I: IntoIterator<Item = Object>>(objects: I) -> Self {
+        Self { objects: objects.into_iter().map(|o| (o.key(), o)).collect() }
+    }
+}
