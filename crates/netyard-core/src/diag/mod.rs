@@ -2,8 +2,13 @@
 //!
 //! A [`Diagnostic`] has a code, a message, places and hints. All of a file's are
 //! gathered in one [`Report`]. They are made only by the named functions of this
-//! module, one for each message, so that a reader finds every sentence netyard
-//! says about a file in one folder.
+//! folder, one for each message and one file for each subject, so that a reader
+//! finds every sentence netyard says about a file in one place.
+
+pub mod expand;
+pub mod shape;
+pub mod syntax;
+pub mod yard;
 
 use std::sync::Arc;
 
@@ -91,6 +96,56 @@ pub struct Diagnostic {
     pub hints: Vec<String>,
 }
 
+impl Diagnostic {
+    /// An error, to be completed by [`Diagnostic::at`] and the others; private
+    /// to this folder, so that every message has a function here.
+    #[allow(dead_code)]
+    fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            labels: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Adds a place and what is said there.
+    fn at(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Adds what to do.
+    fn hint(mut self, text: impl Into<String>) -> Self {
+        self.hints.push(text.into());
+        self
+    }
+
+    /// Adds "did you mean" when one of `candidates` is near to `found`.
+    fn did_you_mean<'a>(self, found: &str, candidates: impl Iterator<Item = &'a str>) -> Self {
+        match nearest(found, candidates) {
+            Some(near) => self.hint(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+}
+
+/// The candidate that a typing mistake may have turned into `found`.
+pub fn nearest<'a>(found: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = found.to_lowercase().replace('_', "-");
+    candidates
+        .map(|c| (strsim::damerau_levenshtein(&lower, &c.to_lowercase()), c))
+        .filter(|(distance, c)| *distance <= c.chars().count().max(found.chars().count()) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, c)| c)
+}
+
+/// `a`, `b` and `c`.
+pub(crate) fn quoted_list(words: &[&str]) -> String {
+    words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
+}
+
 /// All diagnostics of one reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report(pub Vec<Diagnostic>);
@@ -104,5 +159,18 @@ impl Report {
     /// True when something stops the work.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|d| d.severity == Severity::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_finds_the_word_and_another_word_does_not() {
+        let words = ["forward", "hostname", "sysctl"];
+        assert_eq!(nearest("forwad", words.into_iter()), Some("forward"));
+        assert_eq!(nearest("Host_name", words.into_iter()), Some("hostname"));
+        assert_eq!(nearest("banana", words.into_iter()), None);
     }
 }

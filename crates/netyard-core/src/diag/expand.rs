@@ -1,0 +1,1 @@
+//! Messages about includes, variables, ranges and loops.

@@ -1,0 +1,1 @@
+//! Messages about keys and values: what does not fit its shape.

@@ -1,0 +1,1 @@
+//! Messages about the text itself: what is not YAML, or too much of it.

@@ -1,0 +1,1 @@
+//! Messages about names, addresses and relations: what `yard` finds while it resolves.
