@@ -1,2 +1,28 @@
-//! The command line of netyard.
-fn main() {}
+//! The command line of netyard: the only crate that prints.
+//!
+//! `cli` is the tree of commands, `command/` has one file for each, whose doc
+//! comment is its help. `source` reads files, `load` turns them into a desired
+//! state, `ui` writes to the user, `error` knows how a run ends.
+
+#![allow(dead_code)] // until the commands that change a host are wired
+
+mod bug;
+mod cli;
+mod command;
+mod error;
+mod load;
+mod source;
+mod ui;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bug::install_hook();
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui::show_error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

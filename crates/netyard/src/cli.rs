@@ -1,0 +1,79 @@
+//! The tree of commands, and what they have in common.
+
+use std::path::PathBuf;
+
+use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
+
+use crate::command;
+use crate::error::Result;
+
+/// Describe a virtual network on a Linux host in one file and get it live
+///
+/// A yard is one file, netyard.yaml: nodes (network namespaces), the networks
+/// and links between them, addresses, routes, VLANs, impairments. `netyard up`
+/// builds it and changes a running one to what the file now says; `netyard
+/// down` takes it away without a trace. Without root it lives in a user
+/// namespace of its own.
+#[derive(Debug, Parser)]
+#[command(name = "netyard", version, max_term_width = 100, subcommand_required = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 differences found, \
+                        70 a bug in netyard.")]
+pub struct Cli {
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    #[arg(hide_possible_values = true, help = "When to use colours: auto, always, never")]
+    color: ColorChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which yard a command is about.
+#[derive(Clone, Debug, clap::Args)]
+pub struct FileOption {
+    /// The yard's file; `-` is stdin [default: netyard.yaml]
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+}
+
+/// Which yard a command is about, where a yard that is up can be named too.
+#[derive(Clone, Debug, clap::Args)]
+pub struct YardOptions {
+    #[command(flatten)]
+    pub file: FileOption,
+    /// The yard by its name, when its file is gone
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub yard: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(command::init::Init),
+    Check(command::check::Check),
+    Schema(command::schema::Schema),
+    Completions(command::completions::Completions),
+    Man(command::man::Man),
+}
+
+/// Reads the command line and does what it says; what is wrong with the
+/// command line ends the process with 2, as `--help` does with 0.
+pub fn run() -> Result {
+    let cli = Cli::parse();
+    let choice = match cli.color {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+    match cli.command {
+        Command::Init(c) => c.run(),
+        Command::Check(c) => c.run(),
+        Command::Schema(c) => c.run(),
+        Command::Completions(c) => c.run(),
+        Command::Man(c) => c.run(),
+    }
+}
+
+/// The whole tree, for completions and manual pages.
+pub fn tree() -> clap::Command {
+    Cli::command()
+}

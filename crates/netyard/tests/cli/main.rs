@@ -1,0 +1,39 @@
+//! The binary as a user meets it: stdout, stderr and exit codes.
+//!
+//! Tests that touch the kernel run in a fresh user, network and mount namespace
+//! of their own (`yard` module), so that they need no root and leave nothing.
+
+mod bad_input;
+mod pure;
+mod ui;
+
+use std::path::{Path, PathBuf};
+
+use snapbox::cmd::Command;
+use tempfile::TempDir;
+
+/// The binary under test, without colours and without what the caller's
+/// environment would change.
+fn netyard() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_netyard"))
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .env("COLUMNS", "100")
+}
+
+/// An empty directory that goes when the test ends.
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+/// Writes the yard's file into `dir`.
+fn write_yard(dir: &Path, text: impl AsRef<[u8]>) -> PathBuf {
+    let path = dir.join("netyard.yaml");
+    std::fs::write(&path, text).expect("writing into a temporary directory");
+    path
+}
+
+/// The repository's root.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")
+}
