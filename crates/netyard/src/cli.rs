@@ -49,9 +49,23 @@ pub struct YardOptions {
 enum Command {
     Init(command::init::Init),
     Check(command::check::Check),
+    Plan(command::plan::Plan),
+    Up(command::up::Up),
+    Status(command::status::Status),
+    Exec(command::exec::Exec),
+    Shell(command::shell::Shell),
+    Set(command::set::Set),
+    Down(command::down::Down),
+    List(command::list::List),
+    Publish(command::publish::Publish),
+    Unpublish(command::unpublish::Unpublish),
     Schema(command::schema::Schema),
     Completions(command::completions::Completions),
     Man(command::man::Man),
+    #[command(hide = true)]
+    Keeper(command::keeper::Keeper),
+    #[command(name = "__complete", hide = true)]
+    Complete(command::complete::Complete),
 }
 
 /// Reads the command line and does what it says; what is wrong with the
@@ -67,9 +81,21 @@ pub fn run() -> Result {
     match cli.command {
         Command::Init(c) => c.run(),
         Command::Check(c) => c.run(),
+        Command::Plan(c) => c.run(),
+        Command::Up(c) => c.run(),
+        Command::Status(c) => c.run(),
+        Command::Exec(c) => c.run(),
+        Command::Shell(c) => c.run(),
+        Command::Set(c) => c.run(),
+        Command::Down(c) => c.run(),
+        Command::List(c) => c.run(),
+        Command::Publish(c) => c.run(),
+        Command::Unpublish(c) => c.run(),
         Command::Schema(c) => c.run(),
         Command::Completions(c) => c.run(),
         Command::Man(c) => c.run(),
+        Command::Keeper(c) => c.run(),
+        Command::Complete(c) => c.run(),
     }
 }
 

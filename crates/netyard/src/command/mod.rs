@@ -1,7 +1,19 @@
 //! One file per command; its doc comment is the help.
 
 pub mod check;
+pub mod complete;
 pub mod completions;
+pub mod down;
+pub mod exec;
 pub mod init;
+pub mod keeper;
+pub mod list;
 pub mod man;
+pub mod plan;
+pub mod publish;
 pub mod schema;
+pub mod set;
+pub mod shell;
+pub mod status;
+pub mod unpublish;
+pub mod up;

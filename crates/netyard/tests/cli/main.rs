@@ -3,6 +3,7 @@
 //! Tests that touch the kernel run in a fresh user, network and mount namespace
 //! of their own (`yard` module), so that they need no root and leave nothing.
 
+mod alone;
 mod bad_input;
 mod pure;
 mod ui;

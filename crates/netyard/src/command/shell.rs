@@ -1,0 +1,21 @@
+use crate::cli::YardOptions;
+use crate::error::{Error, Result};
+
+/// Open a shell in a node
+///
+/// `$SHELL`, or /bin/sh.
+#[derive(Debug, clap::Args)]
+pub struct Shell {
+    #[command(flatten)]
+    yard: YardOptions,
+    /// The node
+    #[arg(value_name = "NODE")]
+    node: String,
+}
+
+impl Shell {
+    /// Does it.
+    pub fn run(self) -> Result {
+        Err(Error::failed("not wired"))
+    }
+}
