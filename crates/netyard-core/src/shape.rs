@@ -22,6 +22,15 @@ pub struct Shape {
     pub doc: &'static str,
     /// Its keys, in the order in which the reference shows them.
     pub fields: &'static [Field],
+    /// Shapes whose keys it may hold too.
+    pub also: &'static [&'static Shape],
+}
+
+impl Shape {
+    /// All keys it may hold: its own, then those of the shapes in `also`.
+    pub fn all_fields(&self) -> impl Iterator<Item = &'static Field> {
+        self.fields.iter().chain(self.also.iter().flat_map(|shape| shape.fields))
+    }
 }
 
 /// One key of a mapping.
@@ -61,6 +70,13 @@ pub enum Type {
         /// The greatest.
         max: i64,
     },
+    /// A whole number between both ends, or several: `20-29`; in the Record, the ends.
+    Range {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
     /// Any text; a number or truth value is taken as its text.
     Text,
     /// One of these words.
@@ -87,6 +103,9 @@ pub enum Type {
     OneOrMore(&'static Type),
     /// A mapping of free keys (names) to values of one type.
     Map(&'static Type),
+    /// Settings: keys with dots or slashes, or mappings within mappings; in the
+    /// Record, a map of whole keys to texts, `true` and `false` as 1 and 0.
+    Settings,
     /// A mapping of a shape of its own.
     Record(&'static Shape),
     /// The first of these that fits.
@@ -102,6 +121,8 @@ pub enum Value {
     Bool(bool),
     /// From [`Type::Int`].
     Int(i64),
+    /// From [`Type::Range`]: least and greatest.
+    Range(i64, i64),
     /// From [`Type::Text`], [`Type::Word`] and [`Type::Endpoint`].
     Text(String),
     /// Nanoseconds, from [`Type::Duration`].
@@ -118,7 +139,7 @@ pub enum Value {
     Net(IpNet),
     /// From [`Type::List`] and [`Type::OneOrMore`].
     List(Vec<Spanned<Value>>),
-    /// From [`Type::Map`]: keys in the order of the file.
+    /// From [`Type::Map`] and [`Type::Settings`]: keys in the order of the file.
     Map(Vec<(Spanned<String>, Spanned<Value>)>),
     /// From [`Type::Record`] and [`Type::Interface`].
     Record(Record),
@@ -148,6 +169,11 @@ macro_rules! getter {
 }
 
 impl Record {
+    /// The place of a key's value.
+    pub fn place(&self, key: &str) -> Option<Span> {
+        self.values.get(key).map(|v| v.span)
+    }
+
     getter!(/// The value of a [`Type::Bool`] key.
         bool, Bool, bool);
     getter!(/// The value of a [`Type::Int`] key.
@@ -177,7 +203,7 @@ impl Record {
         }
     }
 
-    /// The entries of a [`Type::Map`] key; empty when absent.
+    /// The entries of a [`Type::Map`] or [`Type::Settings`] key; empty when absent.
     pub fn map(&self, key: &str) -> &[(Spanned<String>, Spanned<Value>)] {
         match self.values.get(key) {
             Some(Spanned { value: Value::Map(map), .. }) => map,
@@ -189,5 +215,11 @@ impl Record {
     /// key's range in its [`Shape`] must fit.
     pub fn number<T: TryFrom<i64>>(&self, key: &str) -> Option<T> {
         self.int(key).and_then(|n| T::try_from(n.value).ok())
+    }
+
+    /// The same with its place.
+    pub fn spanned_number<T: TryFrom<i64>>(&self, key: &str) -> Option<Spanned<T>> {
+        let n = self.int(key)?;
+        Some(Spanned::new(T::try_from(n.value).ok()?, n.span))
     }
 }

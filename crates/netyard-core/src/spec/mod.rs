@@ -2,6 +2,9 @@
 //! place. Names are not yet resolved and nothing is allotted; ranges and
 //! variables are expanded.
 
+pub(crate) mod limit;
+mod tree;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;

@@ -1,0 +1,451 @@
+//! Text -> tree: every value and key with its place.
+//!
+//! Anchors, aliases and merge keys (`<<`) are resolved here, under the bounds
+//! of [`limit`]: an alias is a copy, and its size is known before it is made,
+//! so "billion laughs" costs nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput, Tag};
+
+use super::limit;
+use crate::diag::{Diagnostic, Report, Span, Spanned, syntax};
+
+/// A value and its place. The place of a mapping or list of several lines is
+/// the first of them, so that a message points at its beginning.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub span: Span,
+    pub content: Content,
+}
+
+/// What a value is.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// A text; a plain one may also be a number, a truth value or nothing.
+#[derive(Clone, Debug)]
+pub(super) struct Scalar {
+    pub text: Arc<str>,
+    pub plain: bool,
+}
+
+/// One entry of a mapping.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub key: Spanned<Arc<str>>,
+    pub value: Node,
+}
+
+impl Scalar {
+    /// True for an empty value, `~` and `null`.
+    pub fn is_null(&self) -> bool {
+        self.plain && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
+    }
+
+    /// The whole number it is, if it is one: decimal, `0x…` or `0o…`.
+    pub fn int(&self) -> Option<i64> {
+        if !self.plain {
+            return None;
+        }
+        let (sign, digits) = match self.text.strip_prefix('-') {
+            Some(rest) => (-1, rest),
+            None => (1, self.text.strip_prefix('+').unwrap_or(&self.text)),
+        };
+        let radix_of = |prefix: &str| digits.strip_prefix(prefix);
+        let (radix, digits) = match (radix_of("0x"), radix_of("0o")) {
+            (Some(hex), _) => (16, hex),
+            (_, Some(octal)) => (8, octal),
+            _ => (10, digits),
+        };
+        if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None; // a second sign
+        }
+        i64::from_str_radix(digits, radix).ok().and_then(|n| n.checked_mul(sign))
+    }
+
+    /// The truth value it is, if it is one (YAML 1.2: not `yes` or `on`).
+    pub fn bool(&self) -> Option<bool> {
+        match (&*self.text, self.plain) {
+            ("true" | "True" | "TRUE", true) => Some(true),
+            ("false" | "False" | "FALSE", true) => Some(false),
+            _ => None,
+        }
+    }
+}
+
+impl Node {
+    /// True for an empty value, `~` and `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(&self.content, Content::Scalar(s) if s.is_null())
+    }
+
+    /// The value of a key of a mapping.
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        match &self.content {
+            Content::Map(entries) => entries.iter().find(|e| &*e.key.value == key),
+            _ => None,
+        }
+    }
+
+    /// What it is, for a message: "the number 5", "a list".
+    pub fn describe(&self) -> String {
+        match &self.content {
+            Content::List(_) => "a list".into(),
+            Content::Map(_) => "a mapping".into(),
+            Content::Scalar(s) if s.is_null() => "nothing".into(),
+            Content::Scalar(s) if s.int().is_some() => format!("the number `{}`", s.text),
+            Content::Scalar(s) if s.bool().is_some() => format!("`{}`", s.text),
+            Content::Scalar(s) => format!("the text `{}`", shorten(&s.text)),
+        }
+    }
+}
+
+/// A text short enough for one line of a message.
+pub(super) fn shorten(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() > 60 || line.len() < text.trim_end().len() {
+        format!("{}…", line.chars().take(60).collect::<String>())
+    } else {
+        line.to_owned()
+    }
+}
+
+/// Reads a source text; `None` when there is nothing to go on with.
+pub(super) fn parse(text: &str, file: u32, report: &mut Report) -> Option<Node> {
+    let start = Span { file, start: 0, end: 0 };
+    if text.len() > limit::SOURCE {
+        report.push(syntax::too_large(start, text.len(), limit::SOURCE));
+        return None;
+    }
+    let mut options = granit_parser::options! {
+        disallow_directives: true,
+        flow_nesting_limit: limit::DEPTH,
+        block_nesting_limit: limit::DEPTH,
+    };
+    options.set_emit_comments(false);
+    let mut builder = Builder {
+        parser: Parser::new_from_str_with_options(text, options),
+        text,
+        file,
+        anchors: BTreeMap::new(),
+        open_anchors: Vec::new(),
+        values: 0,
+        report,
+    };
+    match builder.document() {
+        Ok(node) => Some(node),
+        Err(diagnostic) => {
+            report.push(*diagnostic);
+            None
+        }
+    }
+}
+
+struct Builder<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    text: &'a str,
+    file: u32,
+    anchors: BTreeMap<usize, Anchor>,
+    /// Anchors whose value is being read.
+    open_anchors: Vec<usize>,
+    values: usize,
+    report: &'a mut Report,
+}
+
+/// The value of an anchor, how many values it is and how deep.
+struct Anchor {
+    node: Node,
+    values: usize,
+    depth: usize,
+}
+
+/// Ends the reading of this source.
+type Stop = Box<Diagnostic>;
+
+impl<'a> Builder<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), Stop> {
+        match self.parser.next() {
+            Some(Ok((event, span))) => Ok((event, self.span(span.start, span.end))),
+            Some(Err(error)) => Err(Box::new(self.not_yaml(&error))),
+            None => Ok((Event::StreamEnd, self.end())),
+        }
+    }
+
+    fn document(&mut self) -> Result<Node, Stop> {
+        let root = loop {
+            match self.next()? {
+                (Event::StreamStart | Event::DocumentStart(..), _) => {}
+                (Event::StreamEnd, span) => return Err(Box::new(syntax::empty_file(span))),
+                (event, span) => break self.node(event, span, 0)?.0,
+            }
+        };
+        loop {
+            match self.next()? {
+                (Event::DocumentEnd, _) => {}
+                (Event::StreamEnd, _) => break,
+                (_, span) => return Err(Box::new(syntax::multiple_documents(span))),
+            }
+        }
+        if root.is_null() {
+            return Err(Box::new(syntax::empty_file(root.span)));
+        }
+        Ok(root)
+    }
+
+    /// Builds the value that `event` begins; gives its depth too.
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<(Node, usize), Stop> {
+        if depth > limit::DEPTH {
+            return Err(Box::new(syntax::too_deep(span, limit::DEPTH)));
+        }
+        let before = self.values;
+        self.count(1, span)?;
+        let (anchor, node, deep) = match event {
+            Event::Alias(id) => return self.alias(id, span, depth),
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain && !self.is_text(tag.as_deref(), span);
+                let content = Content::Scalar(Scalar { text: text.into(), plain });
+                (anchor, Node { span, content }, 0)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.is_text(tag.as_deref(), span);
+                self.open_anchors.push(anchor);
+                let (node, deep) = self.list(span, depth)?;
+                (anchor, node, deep)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.is_text(tag.as_deref(), span);
+                self.open_anchors.push(anchor);
+                let (node, deep) = self.map(span, depth)?;
+                (anchor, node, deep)
+            }
+            _ => {
+                let content = Content::Scalar(Scalar { text: "".into(), plain: true });
+                (0, Node { span, content }, 0)
+            }
+        };
+        if !matches!(node.content, Content::Scalar(_)) {
+            self.open_anchors.pop();
+        }
+        if anchor != 0 {
+            let values = self.values - before;
+            self.count(values, span)?; // the copy that is kept
+            self.anchors.insert(anchor, Anchor { node: node.clone(), values, depth: deep });
+        }
+        Ok((node, deep))
+    }
+
+    fn list(&mut self, start: Span, depth: usize) -> Result<(Node, usize), Stop> {
+        let (mut items, mut deep, mut end) = (Vec::new(), 0, start);
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::SequenceEnd {
+                end = if span.start == span.end { end } else { span };
+                break;
+            }
+            let (item, d) = self.node(event, span, depth + 1)?;
+            (deep, end) = (deep.max(d + 1), item.span);
+            items.push(item);
+        }
+        Ok((Node { span: self.first_line(start, end), content: Content::List(items) }, deep))
+    }
+
+    fn map(&mut self, start: Span, depth: usize) -> Result<(Node, usize), Stop> {
+        let (mut entries, mut deep, mut end) = (Vec::<Entry>::new(), 0, start);
+        let mut seen = BTreeMap::<Arc<str>, Span>::new();
+        let mut merges = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::MappingEnd {
+                end = if span.start == span.end { end } else { span };
+                break;
+            }
+            let plain_merge = matches!(&event, Event::Scalar(t, ScalarStyle::Plain, ..) if t == "<<");
+            let (key, _) = self.node(event, span, depth + 1)?;
+            let (event, span) = self.next()?;
+            let (value, d) = self.node(event, span, depth + 1)?;
+            (deep, end) = (deep.max(d + 1), value.span);
+            let Content::Scalar(Scalar { text, .. }) = key.content else {
+                self.report.push(syntax::complex_key(key.span));
+                continue;
+            };
+            if plain_merge {
+                merges.push(value);
+            } else if let Some(first) = seen.get(&text) {
+                self.report.push(syntax::duplicate_key(&text, key.span, *first));
+            } else {
+                seen.insert(text.clone(), key.span);
+                entries.push(Entry { key: Spanned::new(text, key.span), value });
+            }
+        }
+        for merge in merges {
+            self.merge(merge, &mut entries, &mut seen);
+        }
+        Ok((Node { span: self.first_line(start, end), content: Content::Map(entries) }, deep))
+    }
+
+    /// Puts the entries of `<<: value` in where no key of that name is.
+    fn merge(&mut self, value: Node, into: &mut Vec<Entry>, seen: &mut BTreeMap<Arc<str>, Span>) {
+        match value.content {
+            Content::Map(entries) => {
+                for entry in entries {
+                    if !seen.contains_key(&entry.key.value) {
+                        seen.insert(entry.key.value.clone(), entry.key.span);
+                        into.push(entry);
+                    }
+                }
+            }
+            Content::List(items) if items.iter().all(|i| matches!(i.content, Content::Map(_))) => {
+                items.into_iter().for_each(|item| self.merge(item, into, seen));
+            }
+            _ => self.report.push(syntax::merge_not_mapping(value.span, &value.describe())),
+        }
+    }
+
+    fn alias(&mut self, id: usize, span: Span, depth: usize) -> Result<(Node, usize), Stop> {
+        let Some(anchor) = self.anchors.get(&id) else {
+            return Err(Box::new(if self.open_anchors.contains(&id) {
+                syntax::alias_of_itself(span)
+            } else {
+                syntax::not_yaml(&granit_parser::ErrorKind::UnknownAnchor, span, None)
+            }));
+        };
+        if depth + anchor.depth > limit::DEPTH {
+            return Err(Box::new(syntax::too_deep(span, limit::DEPTH)));
+        }
+        let values = anchor.values;
+        self.count(values, span)?;
+        let anchor = &self.anchors[&id];
+        Ok((anchor.node.clone(), anchor.depth))
+    }
+
+    fn count(&mut self, values: usize, span: Span) -> Result<(), Stop> {
+        self.values = self.values.saturating_add(values);
+        if self.values > limit::VALUES {
+            return Err(Box::new(syntax::too_many_values(span, limit::VALUES)));
+        }
+        Ok(())
+    }
+
+    /// True for `!!str` and `!`; a tag of the user's own is a mistake.
+    fn is_text(&mut self, tag: Option<&Tag>, span: Span) -> bool {
+        match tag {
+            None => false,
+            Some(tag) if tag.is_yaml_core_schema() => tag.suffix() == "str",
+            Some(tag) if tag.handle().is_empty() && tag.suffix() == "!" => true,
+            Some(tag) => {
+                let written = format!("{}{}", tag.handle(), tag.suffix());
+                self.report.push(syntax::unknown_tag(span, &written));
+                false
+            }
+        }
+    }
+
+    fn span(&self, start: Marker, end: Marker) -> Span {
+        let at = |m: Marker| m.byte_offset().unwrap_or(0).min(self.text.len()) as u32;
+        let (start, end) = (at(start), at(end));
+        Span { file: self.file, start, end: end.max(start) }
+    }
+
+    fn end(&self) -> Span {
+        let end = self.text.len() as u32;
+        Span { file: self.file, start: end, end }
+    }
+
+    /// From `start` to `end`, or to the end of its first line.
+    fn first_line(&self, start: Span, end: Span) -> Span {
+        let (from, to) = (start.start as usize, (end.end.max(start.end)) as usize);
+        let text = self.text.get(from..to).unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default().trim_end();
+        Span { file: self.file, start: start.start, end: start.start + line.len() as u32 }
+    }
+
+    fn not_yaml(&self, error: &ScanError) -> Diagnostic {
+        let offset = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
+        let width = self.text.get(offset..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
+        let span = Span { file: self.file, start: offset as u32, end: (offset + width) as u32 };
+        syntax::not_yaml(error.kind(), span, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Option<Node>, Report) {
+        let mut report = Report::default();
+        (parse(text, 0, &mut report), report)
+    }
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        read(text).1.0.iter().map(|d| d.code).collect()
+    }
+
+    #[test]
+    fn places_are_bytes_of_the_text() {
+        let text = "ä: { ö: [1, zwei] }\nb:\n  c: 3\n  d: 4\n";
+        let (node, report) = read(text);
+        let node = node.unwrap();
+        assert_eq!(report, Report::default());
+        let slice = |s: Span| &text[s.start as usize..s.end as usize];
+        let first = node.get("ä").unwrap();
+        assert_eq!(slice(first.key.span), "ä");
+        assert_eq!(slice(first.value.span), "{ ö: [1, zwei] }");
+        assert_eq!(slice(first.value.get("ö").unwrap().value.span), "[1, zwei]");
+        assert_eq!(slice(node.get("b").unwrap().value.span), "c: 3");
+    }
+
+    #[test]
+    fn an_alias_is_a_copy_and_a_merge_yields_to_what_is_written() {
+        let (node, report) = read("a: &x { m: 1, n: 2 }\nb: { <<: *x, n: 3 }\nc: *x\n");
+        assert_eq!(report, Report::default());
+        let node = node.unwrap();
+        let text = |n: &Node| match &n.content {
+            Content::Scalar(s) => s.text.to_string(),
+            _ => String::new(),
+        };
+        let b = &node.get("b").unwrap().value;
+        assert_eq!(text(&b.get("n").unwrap().value), "3");
+        assert_eq!(text(&b.get("m").unwrap().value), "1");
+        assert_eq!(text(&node.get("c").unwrap().value.get("n").unwrap().value), "2");
+    }
+
+    #[test]
+    fn billion_laughs_are_refused_at_once() {
+        let mut text = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
+        for level in 1..12 {
+            let item = format!("*a{}", level - 1);
+            let items = vec![item; 9].join(", ");
+            text.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+        }
+        assert_eq!(codes(&text), ["too-many"]);
+    }
+
+    #[test]
+    fn what_is_not_a_tree_is_refused() {
+        assert_eq!(codes("a: &x [*x]\n"), ["alias-loop"]);
+        assert_eq!(codes("a: 1\n---\nb: 2\n"), ["two-documents"]);
+        assert_eq!(codes("a: 1\nb: 2\na: 3\n"), ["duplicate-key"]);
+        assert_eq!(codes("? [a]\n: 1\n"), ["wrong-type"]);
+        assert_eq!(codes(&"[".repeat(5000)), ["too-deep"]);
+        assert_eq!(codes("# only a comment\n"), ["empty-file"]);
+        assert_eq!(codes("a: !mine 3\n"), ["unknown-tag"]);
+        assert_eq!(codes(&" ".repeat(limit::SOURCE + 1)), ["too-large"]);
+    }
+
+    #[test]
+    fn numbers_and_truth_values_are_those_of_yaml_1_2() {
+        let plain = |text: &str| Scalar { text: text.into(), plain: true };
+        assert_eq!(plain("0x10").int(), Some(16));
+        assert_eq!(plain("-7").int(), Some(-7));
+        assert_eq!(plain("--7").int(), None);
+        assert_eq!(plain("1_000").int(), None);
+        assert_eq!(plain("yes").bool(), None);
+        assert_eq!(Scalar { text: "1".into(), plain: false }.int(), None);
+    }
+}
