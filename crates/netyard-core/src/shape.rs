@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::addr::Mac;
-use crate::diag::{Span, Spanned};
+use crate::diag::{Report, Span, Spanned};
 
 /// What a mapping may hold.
 #[derive(Debug)]
@@ -221,5 +221,18 @@ impl Record {
     pub fn spanned_number<T: TryFrom<i64>>(&self, key: &str) -> Option<Spanned<T>> {
         let n = self.int(key)?;
         Some(Spanned::new(T::try_from(n.value).ok()?, n.span))
+    }
+
+    /// A [`Type::Duration`] key in whole milliseconds; outside `min` to `max`
+    /// it is reported.
+    pub fn milliseconds(&self, key: &str, min: u64, max: u64, report: &mut Report) -> Option<u32> {
+        let time = self.duration(key)?;
+        let ms = time.value / 1_000_000;
+        if !(min..=max).contains(&ms) || time.value % 1_000_000 != 0 {
+            let (min, max) = (format!("{min}ms"), format!("{max}ms"));
+            report.push(crate::diag::shape::time_out_of_range(key, time.span, &min, &max));
+            return None;
+        }
+        u32::try_from(ms).ok()
     }
 }

@@ -41,11 +41,9 @@ pub fn missing_key(key: &str, span: Span, shape: &str, doc: &str) -> Diagnostic 
 
 /// A value of another sort than the key takes.
 pub fn wrong_type(key: &str, span: Span, expected: &str, found: &str) -> Diagnostic {
-    let diagnostic = Diagnostic::error(
-        "wrong-type",
-        format!("`{key}` must be {expected}, found {found}"),
-    )
-    .at(span, "");
+    let diagnostic =
+        Diagnostic::error("wrong-type", format!("`{key}` must be {expected}, found {found}"))
+            .at(span, "");
     let word = found.trim_start_matches("the text ").trim_matches('`').to_ascii_lowercase();
     if expected.contains("`true` or `false`") {
         match word.as_str() {
@@ -80,7 +78,10 @@ pub fn time_out_of_range(key: &str, span: Span, min: &str, max: &str) -> Diagnos
 pub fn unknown_word(key: &str, span: Span, found: &str, words: &[&str]) -> Diagnostic {
     Diagnostic::error("unknown-word", format!("`{key}` cannot be {found}"))
         .at(span, "unknown word")
-        .did_you_mean(found.trim_start_matches("the text ").trim_matches('`'), words.iter().copied())
+        .did_you_mean(
+            found.trim_start_matches("the text ").trim_matches('`'),
+            words.iter().copied(),
+        )
         .hint(format!("it can be {}", quoted_list(words)))
 }
 
@@ -96,7 +97,9 @@ pub fn no_prefix_length(span: Span, found: &str, host_length: u8) -> Diagnostic 
     let example = if host_length == 32 { 24 } else { 64 };
     Diagnostic::error("no-prefix-length", format!("the address `{found}` has no prefix length"))
         .at(span, "how large is its network?")
-        .hint(format!("write `{found}/{example}`, or `{found}/{host_length}` for the address alone"))
+        .hint(format!(
+            "write `{found}/{example}`, or `{found}/{host_length}` for the address alone"
+        ))
 }
 
 /// A network whose host bits are not zero.

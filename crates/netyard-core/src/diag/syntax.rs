@@ -137,9 +137,12 @@ pub fn unknown_tag(span: Span, tag: &str) -> Diagnostic {
 
 /// `<<:` with something that is not a mapping.
 pub fn merge_not_mapping(span: Span, found: &str) -> Diagnostic {
-    Diagnostic::error("wrong-type", format!("`<<` takes a mapping or a list of them, found {found}"))
-        .at(span, "")
-        .hint("write `<<: *name`, where `&name` stands before a mapping")
+    Diagnostic::error(
+        "wrong-type",
+        format!("`<<` takes a mapping or a list of them, found {found}"),
+    )
+    .at(span, "")
+    .hint("write `<<: *name`, where `&name` stands before a mapping")
 }
 
 /// An alias inside the value of its own anchor.
@@ -153,7 +156,11 @@ pub fn alias_of_itself(span: Span) -> Diagnostic {
 pub fn too_large(span: Span, bytes: usize, limit: usize) -> Diagnostic {
     Diagnostic::error(
         "too-large",
-        format!("the file has {} MiB, more than the {} MiB that netyard reads", bytes >> 20, limit >> 20),
+        format!(
+            "the file has {} MiB, more than the {} MiB that netyard reads",
+            bytes >> 20,
+            limit >> 20
+        ),
     )
     .at(span, "")
     .hint("say repeated things with ranges (`r[1..1000]`) and `for:`")

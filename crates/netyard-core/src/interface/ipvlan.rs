@@ -1,6 +1,15 @@
 //! `ipvlan`: shares its parent's MAC address.
+//!
+//! ```yaml
+//! ip0: { kind: ipvlan, parent: eth0, mode: l3 }
+//! ```
 
 use serde::{Deserialize, Serialize};
+
+use super::Kind;
+use crate::diag::{Report, Spanned};
+use crate::name::FullName;
+use crate::shape::{Field, Record, Shape, Type};
 
 /// An ipvlan; its parent is [`super::Interface::parent`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -9,6 +18,46 @@ pub struct Ipvlan {
     pub mode: IpvlanMode,
     /// How those of one parent reach each other.
     pub isolation: IpvlanIsolation,
+}
+
+/// The keys of `kind: ipvlan`.
+pub static SHAPE: Shape = Shape {
+    name: "`ipvlan` interface",
+    doc: "An interface that shares its parent's MAC address.",
+    fields: &[
+        Field::required(
+            "parent",
+            Type::Text,
+            "The interface it shares: of the same node, or `host:NAME`.",
+        ),
+        Field::new(
+            "mode",
+            Type::Word(&["l2", "l3", "l3s"]),
+            "On which layer packets are told apart: `l2` Ethernet, also where nothing is said; `l3` IP; `l3s` IP with netfilter and source checks.",
+        ),
+        Field::new(
+            "isolation",
+            Type::Word(&["bridge", "private", "vepa"]),
+            "How those of one parent reach each other: `bridge` directly, also where nothing is said; `private` not at all; `vepa` through a switch outside.",
+        ),
+    ],
+    also: &[],
+};
+
+/// Reads the keys of [`SHAPE`].
+pub(super) fn parse(record: &Record, _: &Spanned<FullName>, _: &mut Report) -> Option<Kind> {
+    Some(Kind::Ipvlan(Ipvlan {
+        mode: match record.text("mode").as_ref().map(|m| m.value.as_str()) {
+            Some("l3") => IpvlanMode::L3,
+            Some("l3s") => IpvlanMode::L3s,
+            _ => IpvlanMode::L2,
+        },
+        isolation: match record.text("isolation").as_ref().map(|i| i.value.as_str()) {
+            Some("private") => IpvlanIsolation::Private,
+            Some("vepa") => IpvlanIsolation::Vepa,
+            _ => IpvlanIsolation::Bridge,
+        },
+    }))
 }
 
 /// On which layer an ipvlan tells packets apart.

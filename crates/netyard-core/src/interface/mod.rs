@@ -5,7 +5,7 @@
 //! read back, what can change in place, its `ip` command form, its tests.
 
 mod bond;
-mod bridge;
+pub(crate) mod bridge;
 mod ipvlan;
 mod macvlan;
 mod physical;
@@ -18,7 +18,9 @@ mod vxlan;
 use serde::{Deserialize, Serialize};
 
 use crate::addr::Mac;
+use crate::diag::{Report, Spanned};
 use crate::name::{FullName, InterfaceName};
+use crate::shape::{Record, Shape};
 use crate::state::InterfaceId;
 
 pub use bond::{Bond, BondMode};
@@ -76,3 +78,56 @@ pub enum Kind {
     Ifb,
     Physical(Physical),
 }
+
+/// A word that `kind:` can be.
+pub struct KindEntry {
+    /// The word.
+    pub word: &'static str,
+    /// The keys it has beside those of every interface.
+    pub shape: &'static Shape,
+    /// Reads those keys; gives nothing where a network or a link makes the
+    /// interface, or where the keys are wrong, which the report then says.
+    pub parse: fn(&Record, &Spanned<FullName>, &mut Report) -> Option<Kind>,
+}
+
+/// All words that `kind:` can be, in the order of the reference.
+pub static KINDS: &[KindEntry] = &[
+    KindEntry { word: "veth", shape: &VETH, parse: |_, _, _| None },
+    KindEntry { word: "bridge", shape: &bridge::SHAPE, parse: bridge::parse },
+    KindEntry { word: "vlan", shape: &vlan::SHAPE, parse: vlan::parse },
+    KindEntry { word: "vxlan", shape: &vxlan::SHAPE, parse: vxlan::parse },
+    KindEntry { word: "macvlan", shape: &macvlan::SHAPE, parse: macvlan::parse_lan },
+    KindEntry { word: "macvtap", shape: &macvlan::TAP_SHAPE, parse: macvlan::parse_tap },
+    KindEntry { word: "ipvlan", shape: &ipvlan::SHAPE, parse: ipvlan::parse },
+    KindEntry { word: "dummy", shape: &DUMMY, parse: |_, _, _| Some(Kind::Dummy) },
+    KindEntry { word: "vrf", shape: &vrf::SHAPE, parse: vrf::parse },
+    KindEntry { word: "bond", shape: &bond::SHAPE, parse: bond::parse },
+    KindEntry { word: "tap", shape: &tap::SHAPE, parse: tap::parse_tap },
+    KindEntry { word: "tun", shape: &tap::SHAPE, parse: tap::parse_tun },
+    KindEntry { word: "ifb", shape: &IFB, parse: |_, _, _| Some(Kind::Ifb) },
+    KindEntry { word: "physical", shape: &physical::SHAPE, parse: physical::parse },
+];
+
+/// The entry of a word.
+pub fn kind_entry(word: &str) -> Option<&'static KindEntry> {
+    KINDS.iter().find(|entry| entry.word == word)
+}
+
+static VETH: Shape = Shape {
+    name: "`veth` interface",
+    doc: "An end of a cable, which `network:` or a link makes; `kind: veth` only says so.",
+    fields: &[],
+    also: &[],
+};
+static DUMMY: Shape = Shape {
+    name: "`dummy` interface",
+    doc: "An interface without another end: a place for addresses.",
+    fields: &[],
+    also: &[],
+};
+static IFB: Shape = Shape {
+    name: "`ifb` interface",
+    doc: "An interface to which incoming packets are sent to be queued.",
+    fields: &[],
+    also: &[],
+};

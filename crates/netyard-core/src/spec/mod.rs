@@ -3,6 +3,8 @@
 //! variables are expanded.
 
 pub(crate) mod limit;
+mod scalar;
+pub mod shapes;
 mod tree;
 
 use std::net::IpAddr;

@@ -9,14 +9,11 @@ const U32: i64 = u32::MAX as i64;
 const MTU: Type = Type::Int { min: 68, max: 65536 };
 const VLAN_ID: Type = Type::Int { min: 1, max: 4094 };
 const TEXTS: Type = Type::OneOrMore(&Type::Text);
-const ADDRESS: Type =
-    Type::Either(&[Type::Word(&["auto", "none"]), Type::OneOrMore(&Type::Cidr)]);
+const ADDRESS: Type = Type::Either(&[Type::Word(&["auto", "none"]), Type::OneOrMore(&Type::Cidr)]);
 const PREFIX: Type = Type::Either(&[Type::Word(&["none"]), Type::OneOrMore(&Type::Prefix)]);
 const VIA: Type = Type::Either(&[Type::Ip, Type::Endpoint]);
-const TABLE: Type = Type::Either(&[
-    Type::Word(&["main", "local", "default"]),
-    Type::Int { min: 1, max: U32 },
-]);
+const TABLE: Type =
+    Type::Either(&[Type::Word(&["main", "local", "default"]), Type::Int { min: 1, max: U32 }]);
 const SELECTOR: Type = Type::Either(&[Type::Word(&["all"]), Type::Prefix, Type::Ip]);
 
 /// The whole file.
@@ -25,13 +22,41 @@ pub static YARD: Shape = Shape {
     doc: "A yard: one file, one system of networks.",
     fields: &[
         Field::new("yard", Type::Text, "The yard's name; left out, that of the file's directory."),
-        Field::new("include", TEXTS, "Other files, relative to this one: their mappings are merged with these, their lists go before them."),
-        Field::new("vars", Type::Map(&Type::Text), "Values for `$name`, `${name}` and `$(name + 1)` in keys and values."),
-        Field::new("pools", Type::OneOrMore(&Type::Prefix), "The networks from which addresses are allotted; left out, netyard picks one of each family that is free."),
-        Field::new("defaults", Type::Record(&DEFAULTS), "What every node, network, link or interface has that does not say otherwise."),
-        Field::new("networks", Type::Map(&Type::Record(&NETWORK)), "The networks, by name: each is a switch."),
-        Field::new("nodes", Type::Map(&Type::Record(&NODE)), "The nodes, by name: each is an isolated network stack; `host` is this machine itself."),
-        Field::new("links", Type::List(&LINK_ITEM), "The links: each a cable between two interfaces."),
+        Field::new(
+            "include",
+            TEXTS,
+            "Other files, relative to this one: their mappings are merged with these, their lists go before them.",
+        ),
+        Field::new(
+            "vars",
+            Type::Map(&Type::Text),
+            "Values for `$name`, `${name}` and `$(name + 1)` in keys and values.",
+        ),
+        Field::new(
+            "pools",
+            Type::OneOrMore(&Type::Prefix),
+            "The networks from which addresses are allotted; left out, netyard picks one of each family that is free.",
+        ),
+        Field::new(
+            "defaults",
+            Type::Record(&DEFAULTS),
+            "What every node, network, link or interface has that does not say otherwise.",
+        ),
+        Field::new(
+            "networks",
+            Type::Map(&Type::Record(&NETWORK)),
+            "The networks, by name: each is a switch.",
+        ),
+        Field::new(
+            "nodes",
+            Type::Map(&Type::Record(&NODE)),
+            "The nodes, by name: each is an isolated network stack; `host` is this machine itself.",
+        ),
+        Field::new(
+            "links",
+            Type::List(&LINK_ITEM),
+            "The links: each a cable between two interfaces.",
+        ),
     ],
     also: &[],
 };
@@ -46,7 +71,11 @@ pub static DEFAULTS: Shape = Shape {
         Field::new("node", Type::Record(&NODE), "For every node but `host`."),
         Field::new("network", Type::Record(&NETWORK), "For every network."),
         Field::new("link", Type::Record(&LINK), "For every link."),
-        Field::new("interface", Type::Record(&INTERFACE), "For every interface but `lo`, ends of links among them."),
+        Field::new(
+            "interface",
+            Type::Record(&INTERFACE),
+            "For every interface but `lo`, ends of links among them.",
+        ),
     ],
     also: &[],
 };
@@ -56,11 +85,27 @@ pub static NETWORK: Shape = Shape {
     name: "network",
     doc: "A network: a bridge, into which interfaces are plugged with `network:`.",
     fields: &[
-        Field::new("prefix", PREFIX, "Its prefixes, of either family, or `none`; left out, one of each family is allotted."),
-        Field::new("bridge", Type::Text, "The bridge's exact name, at most 15 bytes; derived otherwise."),
-        Field::new("mtu", MTU, "In bytes, of the bridge and of the interfaces plugged in that say nothing."),
+        Field::new(
+            "prefix",
+            PREFIX,
+            "Its prefixes, of either family, or `none`; left out, one of each family is allotted.",
+        ),
+        Field::new(
+            "bridge",
+            Type::Text,
+            "The bridge's exact name, at most 15 bytes; derived otherwise.",
+        ),
+        Field::new(
+            "mtu",
+            MTU,
+            "In bytes, of the bridge and of the interfaces plugged in that say nothing.",
+        ),
         Field::new("mac", Type::Mac, "The bridge's address; derived otherwise."),
-        Field::new("host", Type::Either(&[Type::Bool, Type::Record(&HOST_SIDE)]), "The bridge is on the host, with an address there: `true`, or a mapping that says which."),
+        Field::new(
+            "host",
+            Type::Either(&[Type::Bool, Type::Record(&HOST_SIDE)]),
+            "The bridge is on the host, with an address there: `true`, or a mapping that says which.",
+        ),
     ],
     also: &[&bridge::SHAPE],
 };
@@ -79,7 +124,11 @@ pub static PORT_VLANS: Shape = Shape {
     doc: "Which VLANs a port of a bridge carries.",
     fields: &[
         Field::new("vlan", VLAN_ID, "An access port: untagged, in this VLAN."),
-        Field::new("vlans", Type::OneOrMore(&Type::Range { min: 1, max: 4094 }), "A trunk: tagged, in these VLANs and ranges of VLANs."),
+        Field::new(
+            "vlans",
+            Type::OneOrMore(&Type::Range { min: 1, max: 4094 }),
+            "A trunk: tagged, in these VLANs and ranges of VLANs.",
+        ),
         Field::new("native", VLAN_ID, "Beside `vlans`: the VLAN of untagged frames."),
     ],
     also: &[],
@@ -91,17 +140,45 @@ pub static NODE: Shape = Shape {
     doc: "A node: an isolated network stack.",
     fields: &[
         Field::new("kind", Type::Word(&["netns"]), "What it is: `netns`, a network namespace."),
-        Field::new("netns", Type::Text, "The namespace's exact name for `ip netns`; left out, `YARD-NODE`."),
+        Field::new(
+            "netns",
+            Type::Text,
+            "The namespace's exact name for `ip netns`; left out, `YARD-NODE`.",
+        ),
         Field::new("hostname", Type::Text, "The host name that programs in it see."),
         Field::new("forward", Type::Bool, "Forwards IPv4 and IPv6 packets: it is a router."),
-        Field::new("sysctl", Type::Settings, "Kernel settings, keys with dots or slashes: `net.ipv4.tcp_ecn: 1`."),
+        Field::new(
+            "sysctl",
+            Type::Settings,
+            "Kernel settings, keys with dots or slashes: `net.ipv4.tcp_ecn: 1`.",
+        ),
         Field::new("dns", Type::Record(&DNS), "What `resolv.conf` says in it."),
-        Field::new("hosts", Type::Map(&Type::OneOrMore(&Type::Ip)), "Names and their addresses, for `/etc/hosts` in it."),
-        Field::new("exec", Type::List(&Type::Either(&[Type::Text, Type::List(&Type::Text)])), "Commands that run once, when its network is complete: a text for `sh -c`, or a list of program and arguments."),
+        Field::new(
+            "hosts",
+            Type::Map(&Type::OneOrMore(&Type::Ip)),
+            "Names and their addresses, for `/etc/hosts` in it.",
+        ),
+        Field::new(
+            "exec",
+            Type::List(&Type::Either(&[Type::Text, Type::List(&Type::Text)])),
+            "Commands that run once, when its network is complete: a text for `sh -c`, or a list of program and arguments.",
+        ),
         Field::new("interfaces", Type::Map(&Type::Interface), "Its interfaces, by name."),
-        Field::new("routes", Type::List(&Type::Record(&ROUTE)), "Its routes, beyond those of addresses and gateways."),
-        Field::new("rules", Type::List(&Type::Record(&RULE)), "Its policy rules: which packets ask which routing table."),
-        Field::new("neighbours", Type::List(&Type::Record(&NEIGHBOUR)), "Permanent neighbour entries (ARP, NDP)."),
+        Field::new(
+            "routes",
+            Type::List(&Type::Record(&ROUTE)),
+            "Its routes, beyond those of addresses and gateways.",
+        ),
+        Field::new(
+            "rules",
+            Type::List(&Type::Record(&RULE)),
+            "Its policy rules: which packets ask which routing table.",
+        ),
+        Field::new(
+            "neighbours",
+            Type::List(&Type::Record(&NEIGHBOUR)),
+            "Permanent neighbour entries (ARP, NDP).",
+        ),
     ],
     also: &[],
 };
@@ -123,20 +200,64 @@ pub static INTERFACE: Shape = Shape {
     name: "interface",
     doc: "An interface of a node: plugged into a network, made by a link, or of a kind of its own.",
     fields: &[
-        Field::new("kind", Type::Word(&[]), "What it is, where neither a network nor a link makes it."),
+        Field::new(
+            "kind",
+            Type::Word(&[]),
+            "What it is, where neither a network nor a link makes it.",
+        ),
         Field::new("network", Type::Text, "The network it is plugged into."),
-        Field::new("address", ADDRESS, "Its addresses with their prefix lengths, `auto` or `none`; left out, allotted where it is in a network or on a link."),
-        Field::new("gateway", Type::OneOrMore(&VIA), "Where its default routes lead: addresses, or `node:interface`."),
+        Field::new(
+            "address",
+            ADDRESS,
+            "Its addresses with their prefix lengths, `auto` or `none`; left out, allotted where it is in a network or on a link.",
+        ),
+        Field::new(
+            "gateway",
+            Type::OneOrMore(&VIA),
+            "Where its default routes lead: addresses, or `node:interface`.",
+        ),
         Field::new("mtu", MTU, "In bytes."),
-        Field::new("mac", Type::Mac, "Its hardware address; derived otherwise, the same every time."),
+        Field::new(
+            "mac",
+            Type::Mac,
+            "Its hardware address; derived otherwise, the same every time.",
+        ),
         Field::new("up", Type::Bool, "`false` leaves it down."),
-        Field::new("dad", Type::Bool, "`true`: its IPv6 addresses wait for duplicate address detection (RFC 4862)."),
-        Field::new("parent", Type::Text, "The interface it sits on: of the same node, or `host:NAME`."),
-        Field::new("master", Type::Text, "The bridge, VRF or bond of the same node that it belongs to."),
-        Field::new("port", Type::Record(&bridge::PORT), "Its options as a port of a bridge; with `network`, those of the end in the bridge."),
-        Field::new("host-name", Type::Text, "The exact name of its other end, in the network's bridge; at most 15 bytes."),
-        Field::new("port-mac", Type::Mac, "The hardware address of its other end, in the network's bridge."),
-        Field::new("sysctl", Type::Settings, "Its kernel settings: `ipv4.rp_filter: 0`, or for both families `forwarding: 1`."),
+        Field::new(
+            "dad",
+            Type::Bool,
+            "`true`: its IPv6 addresses wait for duplicate address detection (RFC 4862).",
+        ),
+        Field::new(
+            "parent",
+            Type::Text,
+            "The interface it sits on: of the same node, or `host:NAME`.",
+        ),
+        Field::new(
+            "master",
+            Type::Text,
+            "The bridge, VRF or bond of the same node that it belongs to.",
+        ),
+        Field::new(
+            "port",
+            Type::Record(&bridge::PORT),
+            "Its options as a port of a bridge; with `network`, those of the end in the bridge.",
+        ),
+        Field::new(
+            "host-name",
+            Type::Text,
+            "The exact name of its other end, in the network's bridge; at most 15 bytes.",
+        ),
+        Field::new(
+            "port-mac",
+            Type::Mac,
+            "The hardware address of its other end, in the network's bridge.",
+        ),
+        Field::new(
+            "sysctl",
+            Type::Settings,
+            "Its kernel settings: `ipv4.rp_filter: 0`, or for both families `forwarding: 1`.",
+        ),
     ],
     also: &[&PORT_VLANS, &IMPAIRMENT],
 };
@@ -150,7 +271,11 @@ pub static IMPAIRMENT: Shape = Shape {
         Field::new("jitter", Type::Duration, "By how much the delay varies: `2ms`."),
         Field::new("loss", Type::Percent, "How many packets are lost: `0.5%`."),
         Field::new("duplicate", Type::Percent, "How many packets are sent twice."),
-        Field::new("reorder", Type::Percent, "How many packets are sent at once while others wait; needs `delay`."),
+        Field::new(
+            "reorder",
+            Type::Percent,
+            "How many packets are sent at once while others wait; needs `delay`.",
+        ),
         Field::new("corrupt", Type::Percent, "How many packets get a flipped bit."),
         Field::new("rate", Type::Rate, "How fast it sends at most: `100mbit`."),
         Field::new("limit", Type::Int { min: 1, max: U32 }, "How many packets its queue holds."),
@@ -163,15 +288,35 @@ pub static ROUTE: Shape = Shape {
     name: "route",
     doc: "A route.",
     fields: &[
-        Field::required("to", Type::Either(&[Type::Word(&["default"]), Type::Prefix, Type::Ip]), "Its destination: a network, an address, or `default`."),
-        Field::new("nexthops", Type::List(&Type::Record(&HOP)), "Several ways, over which connections are spread."),
+        Field::required(
+            "to",
+            Type::Either(&[Type::Word(&["default"]), Type::Prefix, Type::Ip]),
+            "Its destination: a network, an address, or `default`.",
+        ),
+        Field::new(
+            "nexthops",
+            Type::List(&Type::Record(&HOP)),
+            "Several ways, over which connections are spread.",
+        ),
         Field::new("metric", Type::Int { min: 0, max: U32 }, "The route with the lower one wins."),
-        Field::new("table", TABLE, "Its routing table, a number or `main`, `local`, `default`; left out, `main`."),
+        Field::new(
+            "table",
+            TABLE,
+            "Its routing table, a number or `main`, `local`, `default`; left out, `main`.",
+        ),
         Field::new("source", Type::Ip, "The address that packets sent from here bear."),
         Field::new("mtu", MTU, "In bytes: the largest packet that fits through."),
         Field::new("blackhole", Type::Bool, "`true`: packets vanish."),
-        Field::new("unreachable", Type::Bool, "`true`: packets are answered with \"host unreachable\"."),
-        Field::new("prohibit", Type::Bool, "`true`: packets are answered with \"administratively prohibited\"."),
+        Field::new(
+            "unreachable",
+            Type::Bool,
+            "`true`: packets are answered with \"host unreachable\".",
+        ),
+        Field::new(
+            "prohibit",
+            Type::Bool,
+            "`true`: packets are answered with \"administratively prohibited\".",
+        ),
     ],
     also: &[&HOP],
 };
@@ -183,8 +328,16 @@ pub static HOP: Shape = Shape {
     fields: &[
         Field::new("via", VIA, "The next router: its address, or `node:interface`."),
         Field::new("dev", Type::Text, "The interface it leads through."),
-        Field::new("onlink", Type::Bool, "`true`: the router is on the link, whatever the addresses say."),
-        Field::new("weight", Type::Int { min: 1, max: 256 }, "Its share among several ways; 1 where nothing is said."),
+        Field::new(
+            "onlink",
+            Type::Bool,
+            "`true`: the router is on the link, whatever the addresses say.",
+        ),
+        Field::new(
+            "weight",
+            Type::Int { min: 1, max: 256 },
+            "Its share among several ways; 1 where nothing is said.",
+        ),
     ],
     also: &[],
 };
@@ -194,18 +347,46 @@ pub static RULE: Shape = Shape {
     name: "rule",
     doc: "A policy rule: packets that match ask a routing table, or meet another fate.",
     fields: &[
-        Field::new("priority", Type::Int { min: 0, max: U32 }, "The rule with the lower one is asked first; left out, 1000 and up in the order of the file."),
+        Field::new(
+            "priority",
+            Type::Int { min: 0, max: U32 },
+            "The rule with the lower one is asked first; left out, 1000 and up in the order of the file.",
+        ),
         Field::new("from", SELECTOR, "Matches packets from this network or address."),
         Field::new("to", SELECTOR, "Matches packets to this network or address."),
-        Field::new("fwmark", Type::Text, "Matches packets of this firewall mark, with a mask or without: `0x10`, `0x10/0xff`."),
+        Field::new(
+            "fwmark",
+            Type::Text,
+            "Matches packets of this firewall mark, with a mask or without: `0x10`, `0x10/0xff`.",
+        ),
         Field::new("iif", Type::Text, "Matches packets that came in at this interface."),
         Field::new("oif", Type::Text, "Matches packets of sockets bound to this interface."),
         Field::new("not", Type::Bool, "`true`: matches the packets that the rest does not."),
-        Field::new("family", Type::Word(&["ipv4", "ipv6"]), "The family it is for; left out, that of its addresses, or both."),
-        Field::new("table", TABLE, "The routing table that is asked: a number or `main`, `local`, `default`."),
-        Field::new("goto", Type::Int { min: 1, max: U32 }, "The priority of the rule at which to go on."),
-        Field::new("action", Type::Word(&["blackhole", "unreachable", "prohibit"]), "Drops the packet, or answers it so."),
-        Field::new("suppress-prefix-length", Type::Int { min: 0, max: 128 }, "Refuses a route that was found if its prefix is this long or shorter."),
+        Field::new(
+            "family",
+            Type::Word(&["ipv4", "ipv6"]),
+            "The family it is for; left out, that of its addresses, or both.",
+        ),
+        Field::new(
+            "table",
+            TABLE,
+            "The routing table that is asked: a number or `main`, `local`, `default`.",
+        ),
+        Field::new(
+            "goto",
+            Type::Int { min: 1, max: U32 },
+            "The priority of the rule at which to go on.",
+        ),
+        Field::new(
+            "action",
+            Type::Word(&["blackhole", "unreachable", "prohibit"]),
+            "Drops the packet, or answers it so.",
+        ),
+        Field::new(
+            "suppress-prefix-length",
+            Type::Int { min: 0, max: 128 },
+            "Refuses a route that was found if its prefix is this long or shorter.",
+        ),
     ],
     also: &[],
 };
@@ -231,9 +412,21 @@ pub static LINK: Shape = Shape {
         Field::required("ends", Type::List(&Type::Endpoint), "Both ends: `[r1:eth1, r2:eth1]`."),
         Field::new("name", Type::Text, "Its name; left out, `a:x--b:y`."),
         Field::new("mtu", MTU, "In bytes, of both ends."),
-        Field::new("prefix", PREFIX, "What its ends' addresses are allotted from, or `none`; left out, a /31 and a /127 from the pools."),
-        Field::new("forward", Type::Record(&IMPAIRMENT), "For what the first end sends, over what the link says."),
-        Field::new("backward", Type::Record(&IMPAIRMENT), "For what the second end sends, over what the link says."),
+        Field::new(
+            "prefix",
+            PREFIX,
+            "What its ends' addresses are allotted from, or `none`; left out, a /31 and a /127 from the pools.",
+        ),
+        Field::new(
+            "forward",
+            Type::Record(&IMPAIRMENT),
+            "For what the first end sends, over what the link says.",
+        ),
+        Field::new(
+            "backward",
+            Type::Record(&IMPAIRMENT),
+            "For what the second end sends, over what the link says.",
+        ),
     ],
     also: &[&IMPAIRMENT],
 };

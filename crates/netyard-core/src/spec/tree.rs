@@ -265,7 +265,8 @@ impl<'a> Builder<'a> {
                 end = if span.start == span.end { end } else { span };
                 break;
             }
-            let plain_merge = matches!(&event, Event::Scalar(t, ScalarStyle::Plain, ..) if t == "<<");
+            let plain_merge =
+                matches!(&event, Event::Scalar(t, ScalarStyle::Plain, ..) if t == "<<");
             let (key, _) = self.node(event, span, depth + 1)?;
             let (event, span) = self.next()?;
             let (value, d) = self.node(event, span, depth + 1)?;
@@ -367,7 +368,8 @@ impl<'a> Builder<'a> {
 
     fn not_yaml(&self, error: &ScanError) -> Diagnostic {
         let offset = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
-        let width = self.text.get(offset..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
+        let width =
+            self.text.get(offset..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
         let span = Span { file: self.file, start: offset as u32, end: (offset + width) as u32 };
         syntax::not_yaml(error.kind(), span, None)
     }
