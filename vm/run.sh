@@ -1,0 +1,108 @@
+#!/bin/bash
+# run.sh [--limit SECONDS] [--share DIR]... IMAGE SCRIPT
+#
+# Boots the guest in IMAGE (from build-image.sh), runs SCRIPT in it as root, streams what it
+# prints and returns its status. Each shared DIR is seen by the guest at the same path, read-only.
+# The disk is a throw-away overlay, so runs do not see each other and may run side by side.
+#
+# Status: SCRIPT's own; 124 when the limit was reached; 125 when the guest died before the end.
+# Environment: VM_MEMORY=2048 (MB)  VM_CPUS=2
+set -u
+
+main() {
+    local limit=600 shares=()
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --limit) limit=$2; shift 2 ;;
+            --share) shares+=("$(realpath "$2")"); shift 2 ;;
+            *) break ;;
+        esac
+    done
+    [ $# = 2 ] || { echo "usage: run.sh [--limit SECONDS] [--share DIR]... IMAGE SCRIPT" >&2; exit 2; }
+    image=$(realpath "$1")
+    [ -e "$image/stamp" ] || { echo "vm: no image in $1: run build-image.sh first" >&2; exit 125; }
+
+    job=$(mktemp -d "$(roomy_directory)/netyard-vm.XXXXXX")
+    machine=
+    trap 'leave' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    cp "$2" "$job/run" && chmod +x "$job/run" || exit 125
+    printf '%s\n' ${shares[@]+"${shares[@]}"} | sed '/^$/d' >"$job/shares"
+
+    boot "$limit" ${shares[@]+"${shares[@]}"} &
+    machine=$!
+    wait "$machine"
+    local ended=$?
+    machine=
+    report "$limit" "$ended"
+}
+
+leave() {
+    [ -z "$machine" ] || { kill "$machine" 2>/dev/null; wait "$machine"; }
+    rm -rf "$job"
+}
+
+roomy_directory() {
+    local free
+    free=$(df --output=avail -m /dev/shm 2>/dev/null | tail -1) || free=0
+    if [ "${free:-0}" -ge 3000 ]; then echo /dev/shm; else echo /var/tmp; fi
+}
+
+# `kvm_pvm` offers /dev/kvm, too, but emulates a stock kernel instruction by instruction:
+# slower than QEMU's own translation.
+accelerator() {
+    if [ -w /dev/kvm ] && [ ! -d /sys/module/kvm_pvm ] &&
+        { [ -d /sys/module/kvm_intel ] || [ -d /sys/module/kvm_amd ]; }; then
+        echo "-accel kvm -cpu host"
+    else
+        echo "-accel tcg,thread=multi,tb-size=1024 -cpu max"
+    fi
+}
+
+boot() { # LIMIT SHARE...
+    local limit=$1 number=0 share shared=()
+    shift
+    for share in "$@"; do
+        shared+=(-virtfs "local,path=$share,mount_tag=share$number,security_model=none,multidevs=remap,readonly=on")
+        number=$((number + 1))
+    done
+    local kernel_line="console=ttyS0 quiet loglevel=4 panic=-1 reboot=t mitigations=off tsc=reliable \
+no_timer_check nokaslr audit=0 selinux=0 apparmor=0 random.trust_cpu=on cryptomgr.notests net.ifnames=0 \
+systemd.unit=vm-job.target systemd.show_status=0 systemd.log_level=warning ${VM_APPEND:-}"
+    # The guest may write to its port only as long as the host's side has not seen the end of
+    # its input: a FIFO that we hold open ourselves never ends.
+    mkfifo "$job/silence"
+    # setpriv: the machine dies with the shell that watches it, however that ends.
+    # shellcheck disable=SC2046
+    TMPDIR=$job exec timeout -k 5 "$limit" setpriv --pdeathsig KILL qemu-system-x86_64 \
+        -M q35 $(accelerator) -m "${VM_MEMORY:-2048}" -smp "${VM_CPUS:-2}" \
+        -nodefaults -no-user-config -nographic -no-reboot \
+        -kernel "$image/vmlinux" -initrd "$image/initrd.cpio" -append "$kernel_line" \
+        -drive "file=$image/root.ext4,format=raw,if=none,id=root,snapshot=on,cache=unsafe" \
+        -device virtio-blk-pci,drive=root -device virtio-rng-pci \
+        -virtfs "local,path=$job,mount_tag=job,security_model=none,multidevs=remap" \
+        ${shared[@]+"${shared[@]}"} \
+        -chardev "file,id=console,path=$job/console" -serial chardev:console \
+        -device virtio-serial-pci -chardev stdio,id=job,signal=off \
+        -device virtserialport,chardev=job,name=job \
+        <>"$job/silence" 2>"$job/qemu.errors"
+}
+
+report() { # LIMIT STATUS-OF-QEMU
+    local status
+    status=$(cat "$job/status" 2>/dev/null)
+    if [ -n "$status" ]; then
+        { echo -n "vm: "; paste -sd, "$job/times"; } >&2
+        exit "$status"
+    fi
+    case $2 in
+        124 | 137) echo "vm: stopped at the limit of $1 s" >&2; status=124 ;;
+        *) echo "vm: the guest died before the job ended (qemu: $2)" >&2; status=125 ;;
+    esac
+    echo "vm: the last lines of its console:" >&2
+    tail -n 40 "$job/console" "$job/qemu.errors" >&2 2>/dev/null
+    exit "$status"
+}
+
+main "$@"
