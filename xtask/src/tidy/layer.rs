@@ -17,7 +17,7 @@ const BLIND: [(&str, &[&str], &str); 8] = [
         &["spec", "plan"],
         "render writes files from the resolved yard, whatever the kernel holds",
     ),
-    ("spec", &["yard", "state", "plan"], "spec is text as written; meaning comes later"),
+    ("spec", &["yard", "plan"], "spec is text as written; meaning comes later"),
     ("yard", &["state", "plan", "render"], "a yard is what was meant, before it is lowered"),
     ("interface", &["spec", "yard", "plan", "render"], "a kind serves every step and knows none"),
     ("service", &["yard", "plan", "render"], "a service serves every step and knows none"),
