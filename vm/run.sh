@@ -101,7 +101,7 @@ report() { # LIMIT STATUS-OF-QEMU
         *) echo "vm: the guest died before the job ended (qemu: $2)" >&2; status=125 ;;
     esac
     echo "vm: the last lines of its console:" >&2
-    tail -n 40 "$job/console" "$job/qemu.errors" >&2 2>/dev/null
+    cat "$job/console" "$job/qemu.errors" 2>/dev/null | tail -n 40 | tr -d '\033\r' >&2
     exit "$status"
 }
 
