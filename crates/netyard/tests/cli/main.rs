@@ -5,8 +5,11 @@
 
 mod alone;
 mod bad_input;
+mod examples;
 mod pure;
+mod readme;
 mod ui;
+mod yard;
 
 use std::path::{Path, PathBuf};
 
