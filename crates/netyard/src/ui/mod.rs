@@ -5,6 +5,7 @@
 
 mod diagnostic;
 mod progress;
+mod table;
 
 use std::io::{self, Write};
 
@@ -14,8 +15,9 @@ use crate::error::{Error, Kind, Result, errno_text};
 
 #[allow(unused_imports)]
 pub use diagnostic::{report_json, show_report};
-#[allow(unused_imports)]
 pub use progress::{Progress, restore_terminal};
+#[allow(unused_imports)]
+pub use table::table;
 
 const BOLD: Style = Style::new().bold();
 /// The head of an error.

@@ -104,3 +104,12 @@ alone! { User, fn the_starter_comes_up_and_its_far_ends_meet() {
     site.ok("down");
     assert_eq!(site.processes(), Vec::<PathBuf>::new());
 }}
+
+alone! { User, fn a_machine_of_ones_own_has_nothing_but_lo_and_no_rights() {
+    let links = std::process::Command::new("ip").args(["-br", "link"]).output().expect("ip");
+    let links = String::from_utf8(links.stdout).unwrap();
+    assert!(links.starts_with("lo ") && links.lines().count() == 1, "{links}");
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
+    assert_eq!(tree(Path::new("/run")), Vec::<PathBuf>::new());
+}}
