@@ -1,0 +1,24 @@
+//! Netlink: a blocking socket, batches that are acknowledged once, dumps.
+//!
+//! The codec is the `netlink-packet-route` crate's; what is ours is what is slow
+//! or missing elsewhere. Facts of the kernel this rests on (6.18, and read in
+//! `net/netlink/af_netlink.c`):
+//!
+//! * The kernel works a request through inside `send`. When it returns, every
+//!   reply is already queued, so reading until `EAGAIN` reads them all.
+//! * A failing message does not stop a batch. Its error comes back even without
+//!   `NLM_F_ACK`; so only the last message asks for one.
+//! * An ack of 2,000 messages overflows the default receive buffer after 256
+//!   of them (`ENOBUFS`).
+//! * The kernel sizes a dump's buffers by the largest `recv` it has seen. A
+//!   smaller one later loses messages without a word: all reads here have one size.
+
+mod batch;
+mod dump;
+mod fault;
+mod reply;
+mod socket;
+
+pub use batch::{Batch, Failure, Outcome};
+pub use reply::Message;
+pub use socket::{Protocol, Socket};

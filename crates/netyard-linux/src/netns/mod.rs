@@ -1,0 +1,147 @@
+//! Namespaces: the only place that changes one.
+//!
+//! A thread that has changed its network namespace is a trap for whatever runs
+//! on it next, so all visits happen on one [`Worker`] thread that ends with its
+//! work. More threads would not be faster: the kernel's RTNL lock is one.
+
+mod child;
+mod publish;
+mod user;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+
+pub use child::Inside;
+pub use publish::{Published, Sort, all_netns, yards};
+pub use user::{become_rootless, enter_keeper, has_root, stay_in};
+
+/// What sets a netyard namespace apart: its fd, and that of its UTS namespace
+/// if it has one.
+#[derive(Debug)]
+pub struct Handle {
+    /// The network namespace.
+    pub net: OwnedFd,
+    /// The UTS namespace, for the hostname.
+    pub uts: Option<OwnedFd>,
+}
+
+/// A thread of its own that visits namespaces.
+#[derive(Debug)]
+pub struct Worker {
+    home: OwnedFd,
+    home_uts: Option<OwnedFd>,
+    away: bool,
+}
+
+impl Worker {
+    /// Runs `work` on a thread made for it, which ends afterwards.
+    pub fn run<R: Send>(work: impl FnOnce(&mut Self) -> R + Send) -> io::Result<R> {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let home = open_own("net")?;
+                let mut worker = Self { home, home_uts: None, away: false };
+                Ok(work(&mut worker))
+            });
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// Makes a network namespace, and a UTS namespace where there is a
+    /// `hostname`; the worker is in the new network namespace afterwards.
+    pub fn create(&mut self, hostname: Option<&str>) -> io::Result<Handle> {
+        let uts = match hostname {
+            None => None,
+            Some(hostname) => Some(self.create_uts(hostname)?),
+        };
+        // SAFETY: no file descriptors are unshared.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET)? };
+        self.away = true;
+        Ok(Handle { net: open_own("net")?, uts })
+    }
+
+    /// Makes a UTS namespace with that hostname; the worker stays where it was.
+    pub fn create_uts(&mut self, hostname: &str) -> io::Result<OwnedFd> {
+        if self.home_uts.is_none() {
+            self.home_uts = Some(open_own("uts")?);
+        }
+        // SAFETY: no file descriptors are unshared.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUTS)? };
+        let named = rustix::system::sethostname(hostname.as_bytes());
+        let uts = open_own("uts");
+        self.leave_uts()?;
+        named?;
+        uts
+    }
+
+    /// Sets the hostname of a UTS namespace.
+    pub fn set_hostname(&mut self, uts: BorrowedFd<'_>, hostname: &str) -> io::Result<()> {
+        self.in_uts(uts, || Ok(rustix::system::sethostname(hostname.as_bytes())?))
+    }
+
+    /// The hostname of a UTS namespace.
+    pub fn hostname(&mut self, uts: BorrowedFd<'_>) -> io::Result<String> {
+        self.in_uts(uts, || Ok(rustix::system::uname().nodename().to_string_lossy().into_owned()))
+    }
+
+    fn in_uts<R>(
+        &mut self,
+        uts: BorrowedFd<'_>,
+        work: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        if self.home_uts.is_none() {
+            self.home_uts = Some(open_own("uts")?);
+        }
+        move_into_link_name_space(uts, Some(LinkNameSpaceType::HostNameAndNISDomainName))?;
+        let done = work();
+        self.leave_uts()?;
+        done
+    }
+
+    fn leave_uts(&mut self) -> io::Result<()> {
+        if let Some(home) = &self.home_uts {
+            let kind = LinkNameSpaceType::HostNameAndNISDomainName;
+            move_into_link_name_space(home.as_fd(), Some(kind))?;
+        }
+        Ok(())
+    }
+
+    /// Enters a network namespace; one call leads from one into the next.
+    pub fn enter(&mut self, net: BorrowedFd<'_>) -> io::Result<()> {
+        move_into_link_name_space(net, Some(LinkNameSpaceType::Network))?;
+        self.away = true;
+        Ok(())
+    }
+
+    /// Goes back to where the worker began.
+    pub fn go_home(&mut self) -> io::Result<()> {
+        if self.away {
+            move_into_link_name_space(self.home.as_fd(), Some(LinkNameSpaceType::Network))?;
+            self.away = false;
+        }
+        Ok(())
+    }
+
+    /// The network namespace the worker began in.
+    pub fn home(&self) -> BorrowedFd<'_> {
+        self.home.as_fd()
+    }
+}
+
+/// The calling thread's own namespace of a kind (`thread-self`: `self` is the
+/// first thread's).
+pub fn open_own(kind: &str) -> io::Result<OwnedFd> {
+    Ok(File::open(format!("/proc/thread-self/ns/{kind}"))?.into())
+}
+
+/// What tells one namespace from another while both live: its inode number.
+pub fn identity(fd: BorrowedFd<'_>) -> io::Result<u64> {
+    Ok(rustix::fs::fstat(fd)?.st_ino)
+}
+
+/// True for a file that is a namespace (`NSFS_MAGIC`), not a stale plain file.
+pub fn is_namespace(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstatfs(fd).is_ok_and(|stat| stat.f_type as u32 == 0x6e73_6673)
+}

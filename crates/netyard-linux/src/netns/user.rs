@@ -1,0 +1,85 @@
+//! Without root: a user namespace in which the caller is root.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::thread::{
+    CapabilitySet, LinkNameSpaceType, ThreadNameSpaceType, UnshareFlags, capabilities,
+    move_into_link_name_space, move_into_thread_name_spaces,
+};
+
+/// True when the process may change network namespaces and mounts where it is:
+/// what counts is capabilities, not the user number.
+pub fn has_root() -> bool {
+    let needed = CapabilitySet::NET_ADMIN | CapabilitySet::SYS_ADMIN;
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(needed))
+}
+
+/// Moves the calling process, which must have one thread, into a new user,
+/// mount and network namespace where the caller is root and `/run/netns` is
+/// its own to write. `scratch` is a directory of the caller's.
+pub fn become_rootless(scratch: &Path) -> io::Result<()> {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    let flags = UnshareFlags::NEWUSER | UnshareFlags::NEWNS | UnshareFlags::NEWNET;
+    // SAFETY: no file descriptors are unshared.
+    unsafe { rustix::thread::unshare_unsafe(flags)? };
+    // Without CAP_SETGID outside, a group map needs setgroups off first.
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("0 {} 1", uid.as_raw()))?;
+    fs::write("/proc/self/gid_map", format!("0 {} 1", gid.as_raw()))?;
+    let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", slave)?;
+    own_run(scratch)?;
+    // `ip` and friends look at the interfaces of the namespace sysfs belongs to.
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let _ = rustix::mount::mount("sysfs", "/sys", "sysfs", flags, None);
+    Ok(())
+}
+
+/// Puts a writable `/run` in place of the system's, with all that was in it.
+fn own_run(scratch: &Path) -> io::Result<()> {
+    let new = scratch.join("run");
+    fs::create_dir_all(&new)?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    rustix::mount::mount("netyard-run", &new, "tmpfs", flags, Some(c"mode=755"))?;
+    for entry in fs::read_dir("/run")? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), new.join(entry.file_name()));
+        if entry.file_name() == "netns" || entry.file_name() == "utsns" {
+            continue;
+        }
+        let kind = entry.file_type()?;
+        if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&from)?, &to)?;
+        } else if kind.is_dir() {
+            fs::create_dir(&to)?;
+            rustix::mount::mount_bind_recursive(&from, &to)?;
+        } else {
+            fs::write(&to, "")?;
+            rustix::mount::mount_bind(&from, &to)?;
+        }
+    }
+    Ok(rustix::mount::mount_move(&new, "/run")?)
+}
+
+/// Moves the calling process, which must have one thread, into a keeper's user,
+/// mount and network namespaces, given by the keeper's pidfd.
+pub fn enter_keeper(pidfd: BorrowedFd<'_>) -> io::Result<()> {
+    let directory = std::env::current_dir();
+    let all = ThreadNameSpaceType::USER | ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::NETWORK;
+    move_into_thread_name_spaces(pidfd, all)?;
+    // A new mount namespace begins at its root.
+    if let Ok(directory) = directory {
+        let _ = std::env::set_current_dir(directory);
+    }
+    Ok(())
+}
+
+/// Moves the calling thread into a network namespace for good; for test
+/// programs and children that do one thing there.
+pub fn stay_in(net: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(move_into_link_name_space(net.as_fd(), Some(LinkNameSpaceType::Network))?)
+}

@@ -1,0 +1,142 @@
+//! Settings below `/proc/sys`, in the network namespace of the calling thread.
+//!
+//! `/proc/sys/net` follows the thread that opens it (`net_ctl_header_lookup`,
+//! net/sysctl_net.c), so a visit needs no mount.
+
+use std::io;
+
+use netyard_core::name::InterfaceName;
+use rustix::fs::{Mode, OFlags};
+
+/// The path of a setting; `{if}` in the key stands for the interface.
+pub fn path(key: &str, interface: Option<&InterfaceName>) -> String {
+    match interface {
+        Some(interface) => format!("/proc/sys/{}", key.replace("{if}", interface.as_str())),
+        None => format!("/proc/sys/{key}"),
+    }
+}
+
+/// A setting's value, without the newline; none where the kernel has no such setting.
+pub fn read(path: &str) -> io::Result<Option<String>> {
+    let file = match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => file,
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    };
+    let mut text = [0; 4096];
+    let length = rustix::io::read(&file, &mut text)?;
+    Ok(Some(String::from_utf8_lossy(&text[..length]).trim_end_matches('\n').to_owned()))
+}
+
+/// Sets it.
+pub fn write(path: &str, value: &str) -> io::Result<()> {
+    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    // The kernel takes one write as one value.
+    let written = rustix::io::write(&file, value.as_bytes())?;
+    if written == value.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
+
+/// Longest text of one altname, in bytes.
+const ALTNAME: usize = netyard_core::name::ALTNAME_MAX;
+const MARK: &str = "netyard.sysctl.";
+
+/// The altnames that keep a host setting's original value on the fabric's `lo`,
+/// where it is found even without the state directory.
+///
+/// Altnames hold no white space, `/` or `:`, so all but letters, digits, `.`,
+/// `_` and `-` is written as `%XX`. One that is too long is split:
+/// `netyard.sysctl.2/5` would be cut at any byte, so the parts carry a number
+/// and a hash of the key to join them by.
+pub fn altnames(path: &str, original: &str) -> Vec<String> {
+    let key = path.strip_prefix("/proc/sys/").unwrap_or(path);
+    let text = format!("{}={}", escape(key), escape(original));
+    let hash = netyard_core::name::fnv1a(&[key.as_bytes()]) as u32;
+    let room = ALTNAME - MARK.len() - "ffffffff.0000.".len();
+    let parts: Vec<&[u8]> = text.as_bytes().chunks(room).collect();
+    let last = parts.len() - 1;
+    let name = |(i, part): (usize, &&[u8])| {
+        let end = if i == last { "." } else { "+" };
+        format!("{MARK}{hash:08x}.{i}{end}{}", String::from_utf8_lossy(part))
+    };
+    parts.iter().enumerate().map(name).collect()
+}
+
+/// The settings and original values that altnames tell: path and value, sorted.
+/// A value with a part missing is left out.
+pub fn originals<'a>(altnames: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
+    let mut parts: Vec<(&str, usize, bool, &str)> = altnames
+        .filter_map(|name| {
+            let (hash, rest) = name.strip_prefix(MARK)?.split_once('.')?;
+            let at = rest.find(|c: char| !c.is_ascii_digit())?;
+            let (number, text) = rest.split_at(at);
+            Some((hash, number.parse().ok()?, text.starts_with('.'), text.get(1..)?))
+        })
+        .collect();
+    parts.sort_unstable();
+    let mut found: Vec<(String, String)> = parts
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter_map(|parts| {
+            let whole = parts.iter().enumerate().all(|(i, part)| i == part.1)
+                && parts.last().is_some_and(|part| part.2);
+            let text: String = parts.iter().map(|part| part.3).collect();
+            let (key, value) = text.split_once('=').filter(|_| whole)?;
+            Some((format!("/proc/sys/{}", unescape(key)), unescape(value)))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
+            out.push(byte as char);
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn originals_come_back_from_altnames_in_any_order() {
+        let long = "4096\t131072\t6291456 ".repeat(20);
+        let settings = [
+            ("/proc/sys/net/ipv4/conf/eth0.10/rp_filter".to_owned(), "2".to_owned()),
+            ("/proc/sys/net/ipv4/ip_forward".to_owned(), "0".to_owned()),
+            ("/proc/sys/net/ipv4/tcp_rmem".to_owned(), long),
+        ];
+        let mut names: Vec<String> =
+            settings.iter().flat_map(|(path, value)| altnames(path, value)).collect();
+        assert!(names.iter().all(|name| name.len() <= ALTNAME), "{names:?}");
+        assert!(names.iter().all(|name| !name.contains(['/', ':', ' ', '\t'])), "{names:?}");
+        names.reverse();
+        assert_eq!(originals(names.iter().map(String::as_str)), settings);
+        names.pop();
+        assert!(originals(names.iter().map(String::as_str)).len() < 3);
+    }
+}
