@@ -23,6 +23,9 @@ use crate::name::{FullName, InterfaceName};
 use crate::shape::{Record, Shape};
 use crate::state::InterfaceId;
 
+// Any interface may be the port of a bridge, so the options of one belong to all kinds.
+pub(crate) use bridge::PORT as PORT_OPTIONS;
+
 pub use bond::{Bond, BondMode};
 pub use bridge::{Bridge, BridgePort};
 pub use ipvlan::{Ipvlan, IpvlanIsolation, IpvlanMode};

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, bridge};
+use super::{Kind, PORT_OPTIONS};
 use crate::diag::{Report, Spanned};
 use crate::name::FullName;
 use crate::shape::{Field, Record, Shape, Type};
@@ -44,7 +44,7 @@ pub static SHAPE: Shape = Shape {
         Field::new("local", Type::Ip, "The address its packets are sent from."),
         Field::new(
             "port",
-            Type::Either(&[Type::Int { min: 1, max: 65535 }, Type::Record(&bridge::PORT)]),
+            Type::Either(&[Type::Int { min: 1, max: 65535 }, Type::Record(&PORT_OPTIONS)]),
             "The UDP port, 4789 where nothing is said; or, as with every interface, a mapping of its options as a port of a bridge.",
         ),
         Field::new(
