@@ -66,6 +66,9 @@ enum Command {
     Keeper(command::keeper::Keeper),
     #[command(name = "__complete", hide = true)]
     Complete(command::complete::Complete),
+    /// Be a bug, so that a test sees what one looks like
+    #[command(name = "__bug", hide = true)]
+    Bug,
 }
 
 /// Reads the command line and does what it says; what is wrong with the
@@ -96,6 +99,7 @@ pub fn run() -> Result {
         Command::Man(c) => c.run(),
         Command::Keeper(c) => c.run(),
         Command::Complete(c) => c.run(),
+        Command::Bug => panic!("asked for"),
     }
 }
 

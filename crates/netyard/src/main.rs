@@ -11,6 +11,7 @@ mod cli;
 mod command;
 mod error;
 mod load;
+//mod next;
 mod source;
 mod ui;
 

@@ -3,7 +3,17 @@
 use std::fs::File;
 use std::process::{Command, Stdio};
 
+use snapbox::str;
+
 use crate::{directory, netyard};
+
+#[test]
+fn a_bug_says_that_it_is_one_and_ends_with_70() {
+    netyard().arg("__bug").assert().code(70).stdout_eq("").stderr_eq(str![[r#"
+error: this is a bug in netyard: asked for (crates/netyard/src/cli.rs:[..])
+
+"#]]);
+}
 
 #[test]
 fn colours_are_for_terminals_and_those_who_ask() {
