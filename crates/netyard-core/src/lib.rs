@@ -13,4 +13,5 @@ pub mod plan;
 pub mod shape;
 pub mod spec;
 pub mod state;
+pub mod wire;
 pub mod yard;

@@ -5,12 +5,16 @@
 //! eth0: { master: br0, port: { isolated: true } }
 //! ```
 
+use netlink_packet_route::link::{
+    BridgeMulticastRouterType, BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoPortData,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use crate::diag::{Report, Spanned};
 use crate::name::FullName;
 use crate::shape::{Field, Record, Shape, Type};
+use crate::wire::{attributes, u8_of, u16_of, u32_of};
 
 /// A bridge. Times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -241,4 +245,201 @@ pub struct BridgePort {
     pub unicast_flood: bool,
     /// Always treated as if a multicast router were behind it; default off.
     pub multicast_router: bool,
+}
+
+/// The kernel option that brings bridges.
+pub(crate) const KERNEL_OPTION: &str = "CONFIG_BRIDGE";
+/// The kernel option without which a bridge takes `vlan-filtering`, says
+/// nothing, and does not filter (net/bridge/br_netlink.c, `br_changelink`).
+pub(crate) const VLAN_KERNEL_OPTION: &str = "CONFIG_BRIDGE_VLAN_FILTERING";
+
+// linux/if_link.h
+const IFLA_BR_FORWARD_DELAY: u16 = 1;
+const IFLA_BR_HELLO_TIME: u16 = 2;
+const IFLA_BR_MAX_AGE: u16 = 3;
+const IFLA_BR_AGEING_TIME: u16 = 4;
+const IFLA_BR_STP_STATE: u16 = 5;
+const IFLA_BR_PRIORITY: u16 = 6;
+const IFLA_BR_VLAN_FILTERING: u16 = 7;
+const IFLA_BR_GROUP_FWD_MASK: u16 = 9;
+const IFLA_BR_MCAST_SNOOPING: u16 = 23;
+const IFLA_BR_MCAST_QUERIER: u16 = 25;
+const IFLA_BRPORT_PRIORITY: u16 = 2;
+const IFLA_BRPORT_COST: u16 = 3;
+const IFLA_BRPORT_MODE: u16 = 4;
+const IFLA_BRPORT_LEARNING: u16 = 8;
+const IFLA_BRPORT_UNICAST_FLOOD: u16 = 9;
+const IFLA_BRPORT_MULTICAST_ROUTER: u16 = 25;
+const IFLA_BRPORT_ISOLATED: u16 = 33;
+/// `MDB_RTR_TYPE_PERM` (linux/if_bridge.h); 1, "when one is heard", is the default.
+const ROUTER_PERMANENT: u8 = 2;
+
+/// The kernel counts a bridge's times in `USER_HZ`, hundredths of a second, and
+/// keeps them in its own ticks, of which a hundredth may be 1, 2.5, 3 or 10.
+/// Steps of two hundredths survive all of them.
+const STEP_MS: u32 = 20;
+
+fn hundredths(ms: u32) -> u32 {
+    ms / 10
+}
+
+impl Bridge {
+    /// The same with its times in steps that every kernel keeps, 20 ms, so that
+    /// what is read back equals what was written.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let round = |ms: u32| ms.saturating_add(STEP_MS / 2) / STEP_MS * STEP_MS;
+        Self {
+            forward_delay: round(self.forward_delay),
+            hello_time: round(self.hello_time),
+            max_age: round(self.max_age),
+            ageing_time: round(self.ageing_time),
+            ..self
+        }
+    }
+
+    /// `IFLA_INFO_DATA`. No port belongs to a VLAN that was not asked for
+    /// (`vlan_default_pvid` 0), filtering or not.
+    pub(crate) fn data(&self) -> InfoData {
+        let mut data = self.settings();
+        data.push(InfoBridge::VlanDefaultPvid(0));
+        InfoData::Bridge(data)
+    }
+
+    /// Everything that can be changed in place, which is everything. In the
+    /// order of the kernel's own ([`br_changelink`]): the forward delay is
+    /// checked against the STP state before the new state is taken.
+    ///
+    /// [`br_changelink`]: https://elixir.bootlin.com/linux/v6.18/source/net/bridge/br_netlink.c
+    fn settings(&self) -> Vec<InfoBridge> {
+        vec![
+            InfoBridge::ForwardDelay(hundredths(self.forward_delay)),
+            InfoBridge::HelloTime(hundredths(self.hello_time)),
+            InfoBridge::MaxAge(hundredths(self.max_age)),
+            InfoBridge::AgeingTime(hundredths(self.ageing_time)),
+            InfoBridge::StpState(stp(self.stp)),
+            InfoBridge::Priority(self.priority),
+            InfoBridge::VlanFiltering(self.vlan_filtering),
+            InfoBridge::GroupFwdMask(self.group_forward_mask),
+            InfoBridge::MulticastSnooping(self.multicast_snooping),
+            InfoBridge::MulticastQuerier(self.multicast_querier),
+        ]
+    }
+
+    /// What differs, in one or two messages: where STP goes off it goes first,
+    /// as with STP on the kernel refuses the forward delay of a bridge without.
+    pub(crate) fn change(&self, from: &Self) -> Vec<InfoData> {
+        let old = from.settings();
+        let mut data: Vec<_> = self.settings().into_iter().filter(|s| !old.contains(s)).collect();
+        let mut messages = Vec::new();
+        if from.stp && !self.stp {
+            data.retain(|setting| !matches!(setting, InfoBridge::StpState(_)));
+            messages.push(InfoData::Bridge(vec![InfoBridge::StpState(stp(false))]));
+        }
+        if !data.is_empty() {
+            messages.push(InfoData::Bridge(data));
+        }
+        messages
+    }
+
+    /// Reads `IFLA_INFO_DATA`.
+    pub(crate) fn read(data: &[u8]) -> Option<Self> {
+        let mut bridge = Self {
+            stp: false,
+            priority: 0,
+            forward_delay: 0,
+            hello_time: 0,
+            max_age: 0,
+            ageing_time: 0,
+            vlan_filtering: false,
+            multicast_snooping: false,
+            multicast_querier: false,
+            group_forward_mask: 0,
+        };
+        // The kernel's ticks may have eaten a hundredth; `rounded` gives it back.
+        let time = |value: &[u8]| u32_of(value).map(|n| n.saturating_mul(10));
+        for (kind, value) in attributes(data) {
+            match kind {
+                IFLA_BR_FORWARD_DELAY => bridge.forward_delay = time(value)?,
+                IFLA_BR_HELLO_TIME => bridge.hello_time = time(value)?,
+                IFLA_BR_MAX_AGE => bridge.max_age = time(value)?,
+                IFLA_BR_AGEING_TIME => bridge.ageing_time = time(value)?,
+                IFLA_BR_STP_STATE => bridge.stp = u32_of(value)? != 0,
+                IFLA_BR_PRIORITY => bridge.priority = u16_of(value)?,
+                IFLA_BR_VLAN_FILTERING => bridge.vlan_filtering = u8_of(value)? != 0,
+                IFLA_BR_GROUP_FWD_MASK => bridge.group_forward_mask = u16_of(value)?,
+                IFLA_BR_MCAST_SNOOPING => bridge.multicast_snooping = u8_of(value)? != 0,
+                IFLA_BR_MCAST_QUERIER => bridge.multicast_querier = u8_of(value)? != 0,
+                _ => {}
+            }
+        }
+        Some(bridge.rounded())
+    }
+}
+
+fn stp(on: bool) -> BridgeStpState {
+    if on { BridgeStpState::KernelStp } else { BridgeStpState::Disabled }
+}
+
+impl BridgePort {
+    /// A port as the kernel makes it.
+    pub const DEFAULT: Self = Self {
+        cost: 0,
+        priority: 32,
+        hairpin: false,
+        isolated: false,
+        learning: true,
+        unicast_flood: true,
+        multicast_router: false,
+    };
+
+    /// `IFLA_INFO_SLAVE_DATA` of what differs from `from`; none where nothing
+    /// does. The cost cannot be given back to the kernel (it refuses 0): that
+    /// takes leaving the bridge and joining it again.
+    pub(crate) fn change(&self, from: &Self) -> Option<InfoPortData> {
+        let old = from.settings();
+        let data: Vec<_> = self.settings().into_iter().filter(|s| !old.contains(s)).collect();
+        (!data.is_empty()).then_some(InfoPortData::BridgePort(data))
+    }
+
+    fn settings(&self) -> Vec<InfoBridgePort> {
+        let router = if self.multicast_router {
+            BridgeMulticastRouterType::Permanent
+        } else {
+            BridgeMulticastRouterType::TempQuery
+        };
+        let mut settings = vec![
+            InfoBridgePort::Priority(self.priority),
+            InfoBridgePort::HairpinMode(self.hairpin),
+            InfoBridgePort::Isolated(self.isolated),
+            InfoBridgePort::Learning(self.learning),
+            InfoBridgePort::UnicastFlood(self.unicast_flood),
+            InfoBridgePort::MulticastRouter(router),
+        ];
+        if self.cost != 0 {
+            settings.push(InfoBridgePort::Cost(self.cost));
+        }
+        settings
+    }
+
+    /// Reads `IFLA_INFO_SLAVE_DATA`. The cost is always the kernel's number,
+    /// never 0; see [`super::Interface::as_managed_by`].
+    pub(crate) fn read(data: &[u8]) -> Option<Self> {
+        let mut port = Self::DEFAULT;
+        for (kind, value) in attributes(data) {
+            match kind {
+                IFLA_BRPORT_COST => port.cost = u32_of(value)?,
+                IFLA_BRPORT_PRIORITY => port.priority = u16_of(value)?,
+                IFLA_BRPORT_MODE => port.hairpin = u8_of(value)? != 0,
+                IFLA_BRPORT_ISOLATED => port.isolated = u8_of(value)? != 0,
+                IFLA_BRPORT_LEARNING => port.learning = u8_of(value)? != 0,
+                IFLA_BRPORT_UNICAST_FLOOD => port.unicast_flood = u8_of(value)? != 0,
+                IFLA_BRPORT_MULTICAST_ROUTER => {
+                    port.multicast_router = u8_of(value)? == ROUTER_PERMANENT;
+                }
+                _ => {}
+            }
+        }
+        Some(port)
+    }
 }

@@ -4,12 +4,14 @@
 //! ip0: { kind: ipvlan, parent: eth0, mode: l3 }
 //! ```
 
+use netlink_packet_route::link::{InfoData, InfoIpVlan, IpVlanFlags, IpVlanMode};
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use crate::diag::{Report, Spanned};
 use crate::name::FullName;
 use crate::shape::{Field, Record, Shape, Type};
+use crate::wire::{attributes, u16_of};
 
 /// An ipvlan; its parent is [`super::Interface::parent`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,4 +84,50 @@ pub enum IpvlanIsolation {
     Private,
     /// Through a switch outside that sends frames back.
     Vepa,
+}
+
+/// The kernel option that brings ipvlans.
+pub(crate) const KERNEL_OPTION: &str = "CONFIG_IPVLAN";
+
+// linux/if_link.h
+const IFLA_IPVLAN_MODE: u16 = 1;
+const IFLA_IPVLAN_FLAGS: u16 = 2;
+
+impl Ipvlan {
+    /// `IFLA_INFO_DATA`.
+    pub(crate) fn data(&self) -> InfoData {
+        let mode = match self.mode {
+            IpvlanMode::L2 => IpVlanMode::L2,
+            IpvlanMode::L3 => IpVlanMode::L3,
+            IpvlanMode::L3s => IpVlanMode::L3S,
+        };
+        let flags = match self.isolation {
+            IpvlanIsolation::Bridge => IpVlanFlags::empty(),
+            IpvlanIsolation::Private => IpVlanFlags::Private,
+            IpvlanIsolation::Vepa => IpVlanFlags::Vepa,
+        };
+        InfoData::IpVlan(vec![InfoIpVlan::Mode(mode), InfoIpVlan::Flags(flags)])
+    }
+
+    /// What can be changed in place: all, but it changes for all ipvlans of the
+    /// parent (drivers/net/ipvlan/ipvlan_main.c keeps both on the port).
+    pub(crate) fn change(&self, from: &Self) -> Option<InfoData> {
+        (self != from).then(|| self.data())
+    }
+
+    /// Reads `IFLA_INFO_DATA`.
+    pub(crate) fn read(data: &[u8]) -> Option<Self> {
+        let (mut mode, mut isolation) = (None, IpvlanIsolation::Bridge);
+        for (kind, value) in attributes(data) {
+            match (kind, u16_of(value)?) {
+                (IFLA_IPVLAN_MODE, 0) => mode = Some(IpvlanMode::L2),
+                (IFLA_IPVLAN_MODE, 1) => mode = Some(IpvlanMode::L3),
+                (IFLA_IPVLAN_MODE, 2) => mode = Some(IpvlanMode::L3s),
+                (IFLA_IPVLAN_FLAGS, 1) => isolation = IpvlanIsolation::Private,
+                (IFLA_IPVLAN_FLAGS, 2) => isolation = IpvlanIsolation::Vepa,
+                _ => {}
+            }
+        }
+        Some(Self { mode: mode?, isolation })
+    }
 }

@@ -4,12 +4,14 @@
 //! mac0: { kind: macvlan, parent: host:eth0, mode: bridge }
 //! ```
 
+use netlink_packet_route::link::{InfoData, InfoMacVlan, InfoMacVtap, MacVlanMode};
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use crate::diag::{Report, Spanned};
 use crate::name::FullName;
 use crate::shape::{Field, Record, Shape, Type};
+use crate::wire::{attributes, u32_of};
 
 /// A macvlan or macvtap; its parent is [`super::Interface::parent`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,4 +81,47 @@ pub enum MacvlanMode {
     Vepa,
     /// There is only one, and it has the parent to itself.
     Passthru,
+}
+
+/// The kernel option that brings macvlans.
+pub(crate) const KERNEL_OPTION: &str = "CONFIG_MACVLAN";
+/// The kernel option that brings macvtaps.
+pub(crate) const TAP_KERNEL_OPTION: &str = "CONFIG_MACVTAP";
+
+const IFLA_MACVLAN_MODE: u16 = 1; // linux/if_link.h
+
+impl Macvlan {
+    /// `IFLA_INFO_DATA` of a macvlan, or of a macvtap.
+    pub(crate) fn data(&self, tap: bool) -> InfoData {
+        let mode = match self.mode {
+            MacvlanMode::Private => MacVlanMode::Private,
+            MacvlanMode::Vepa => MacVlanMode::Vepa,
+            MacvlanMode::Bridge => MacVlanMode::Bridge,
+            MacvlanMode::Passthru => MacVlanMode::Passthrough,
+        };
+        if tap {
+            InfoData::MacVtap(vec![InfoMacVtap::Mode(mode)])
+        } else {
+            InfoData::MacVlan(vec![InfoMacVlan::Mode(mode)])
+        }
+    }
+
+    /// What can be changed in place: the mode, but neither to nor from
+    /// `passthru` (drivers/net/macvlan.c, `macvlan_changelink`).
+    pub(crate) fn change(&self, from: &Self, tap: bool) -> Option<InfoData> {
+        (self != from).then(|| self.data(tap))
+    }
+
+    /// Reads `IFLA_INFO_DATA`.
+    pub(crate) fn read(data: &[u8]) -> Option<Self> {
+        let (_, value) = attributes(data).find(|(kind, _)| *kind == IFLA_MACVLAN_MODE)?;
+        let mode = match u32_of(value)? {
+            1 => MacvlanMode::Private,
+            2 => MacvlanMode::Vepa,
+            4 => MacvlanMode::Bridge,
+            8 => MacvlanMode::Passthru,
+            _ => return None,
+        };
+        Some(Self { mode })
+    }
 }

@@ -37,6 +37,8 @@ pub use vlan::Vlan;
 pub use vrf::Vrf;
 pub use vxlan::Vxlan;
 
+pub(crate) use bond::member_mac;
+
 /// An interface with all its managed attributes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
@@ -134,3 +136,64 @@ static IFB: Shape = Shape {
     fields: &[],
     also: &[],
 };
+
+/// `dummy`, `ifb` and `lo` have nothing of their own, and so no files.
+const DUMMY_KERNEL_OPTION: &str = "CONFIG_DUMMY";
+const IFB_KERNEL_OPTION: &str = "CONFIG_IFB";
+
+impl Kind {
+    /// Every kind that a kernel may lack, as in `IFLA_INFO_KIND`, with the kernel
+    /// option that brings it; `bridge-vlan` is a bridge's VLAN filtering, and
+    /// `tun` is tap and tun.
+    pub const KERNEL_OPTIONS: &'static [(&'static str, &'static str)] = &[
+        ("bond", bond::KERNEL_OPTION),
+        ("bridge", bridge::KERNEL_OPTION),
+        ("bridge-vlan", bridge::VLAN_KERNEL_OPTION),
+        ("dummy", DUMMY_KERNEL_OPTION),
+        ("ifb", IFB_KERNEL_OPTION),
+        ("ipvlan", ipvlan::KERNEL_OPTION),
+        ("macvlan", macvlan::KERNEL_OPTION),
+        ("macvtap", macvlan::TAP_KERNEL_OPTION),
+        ("tun", tap::KERNEL_OPTION),
+        ("veth", veth::KERNEL_OPTION),
+        ("vlan", vlan::KERNEL_OPTION),
+        ("vrf", vrf::KERNEL_OPTION),
+        ("vxlan", vxlan::KERNEL_OPTION),
+    ];
+
+    /// What the kernel calls it (`IFLA_INFO_KIND`); none for hardware and `lo`.
+    pub fn kernel_kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Loopback | Self::Physical(_) => None,
+            Self::Veth(_) => Some("veth"),
+            Self::Bridge(_) => Some("bridge"),
+            Self::Vlan(_) => Some("vlan"),
+            Self::Vxlan(_) => Some("vxlan"),
+            Self::Macvlan(_) => Some("macvlan"),
+            Self::Macvtap(_) => Some("macvtap"),
+            Self::Ipvlan(_) => Some("ipvlan"),
+            Self::Dummy => Some("dummy"),
+            Self::Vrf(_) => Some("vrf"),
+            Self::Bond(_) => Some("bond"),
+            Self::Tap(_) | Self::Tun(_) => Some("tun"),
+            Self::Ifb => Some("ifb"),
+        }
+    }
+}
+
+impl Interface {
+    /// An observed interface, without what `desired` leaves to the kernel: its
+    /// MTU, its MAC address, the path cost of its port. What is left is equal to
+    /// `desired` exactly when nothing has to change.
+    #[must_use]
+    pub fn as_managed_by(mut self, desired: &Self) -> Self {
+        self.mtu = self.mtu.filter(|_| desired.mtu.is_some());
+        self.mac = self.mac.filter(|_| desired.mac.is_some());
+        if let (Some(port), Some(wanted)) = (&mut self.port, &desired.port)
+            && wanted.cost == 0
+        {
+            port.cost = 0;
+        }
+        self
+    }
+}

@@ -10,6 +10,7 @@ use super::Kind;
 use crate::diag::{Report, Spanned};
 use crate::name::FullName;
 use crate::shape::{Field, Record, Shape, Type};
+use crate::wire::{attributes, u8_of, u32_of};
 
 /// A persistent tap or tun interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,4 +60,37 @@ pub(super) fn parse_tap(record: &Record, _: &Spanned<FullName>, _: &mut Report) 
 /// Reads `kind: tun`.
 pub(super) fn parse_tun(record: &Record, _: &Spanned<FullName>, _: &mut Report) -> Option<Kind> {
     Some(Kind::Tun(parse(record)))
+}
+
+/// The kernel option that brings tap and tun interfaces.
+pub(crate) const KERNEL_OPTION: &str = "CONFIG_TUN";
+
+// linux/if_link.h
+const IFLA_TUN_OWNER: u16 = 1;
+const IFLA_TUN_GROUP: u16 = 2;
+const IFLA_TUN_TYPE: u16 = 3;
+const IFLA_TUN_MULTI_QUEUE: u16 = 7;
+// linux/if_tun.h
+const IFF_TUN: u8 = 1;
+
+impl Tap {
+    /// Reads `IFLA_INFO_DATA`; true when it is a tun. Owner and group are not
+    /// there where the reader's user namespace does not know them.
+    ///
+    /// None of it can be changed over netlink: the interface is made, and its
+    /// owner set, through `/dev/net/tun`.
+    pub(crate) fn read(data: &[u8]) -> Option<(Self, bool)> {
+        let mut tap = Self { owner: None, group: None, multi_queue: false };
+        let mut tun = None;
+        for (kind, value) in attributes(data) {
+            match kind {
+                IFLA_TUN_OWNER => tap.owner = u32_of(value),
+                IFLA_TUN_GROUP => tap.group = u32_of(value),
+                IFLA_TUN_TYPE => tun = Some(u8_of(value)? == IFF_TUN),
+                IFLA_TUN_MULTI_QUEUE => tap.multi_queue = u8_of(value)? != 0,
+                _ => {}
+            }
+        }
+        Some((tap, tun?))
+    }
 }

@@ -10,3 +10,6 @@ pub struct Veth {
     /// The other end.
     pub peer: InterfaceId,
 }
+
+/// The kernel option that brings veth pairs.
+pub(crate) const KERNEL_OPTION: &str = "CONFIG_VETH";

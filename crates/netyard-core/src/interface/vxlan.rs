@@ -6,12 +6,14 @@
 
 use std::net::IpAddr;
 
+use netlink_packet_route::link::{InfoData, InfoVxlan};
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, PORT_OPTIONS};
 use crate::diag::{Report, Spanned};
 use crate::name::FullName;
 use crate::shape::{Field, Record, Shape, Type};
+use crate::wire::{attributes, ip, u8_of, u16_of, u32_of};
 
 /// A VXLAN interface; an underlying interface, if any, is its parent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,4 +79,88 @@ pub(super) fn parse(record: &Record, _: &Spanned<FullName>, report: &mut Report)
         ttl: record.number("ttl").unwrap_or(0),
         learning: record.bool("learning").is_none_or(|l| l.value),
     }))
+}
+
+/// The kernel option that brings VXLAN interfaces.
+pub(crate) const KERNEL_OPTION: &str = "CONFIG_VXLAN";
+
+// linux/if_link.h
+const IFLA_VXLAN_ID: u16 = 1;
+const IFLA_VXLAN_GROUP: u16 = 2;
+const IFLA_VXLAN_LINK: u16 = 3;
+const IFLA_VXLAN_LOCAL: u16 = 4;
+const IFLA_VXLAN_TTL: u16 = 5;
+const IFLA_VXLAN_LEARNING: u16 = 7;
+const IFLA_VXLAN_PORT: u16 = 15;
+const IFLA_VXLAN_GROUP6: u16 = 16;
+const IFLA_VXLAN_LOCAL6: u16 = 17;
+
+impl Vxlan {
+    /// `IFLA_INFO_DATA`. The underlying interface is among it: `IFLA_LINK` says
+    /// nothing to a VXLAN.
+    pub(crate) fn data(&self, parent: Option<u32>) -> InfoData {
+        let mut data = vec![
+            InfoVxlan::Id(self.id),
+            InfoVxlan::Port(self.port),
+            InfoVxlan::Ttl(self.ttl),
+            InfoVxlan::Learning(self.learning),
+        ];
+        data.extend(parent.map(InfoVxlan::Link));
+        data.extend(self.remote.map(remote));
+        data.extend(self.local.map(local));
+        InfoData::Vxlan(data)
+    }
+
+    /// What can be changed in place: TTL, learning, and the addresses, as long
+    /// as they stay there and of their family (drivers/net/vxlan/vxlan_core.c,
+    /// `vxlan_nl2conf`).
+    pub(crate) fn change(&self, from: &Self) -> Option<InfoData> {
+        let mut data = Vec::new();
+        if self.ttl != from.ttl {
+            data.push(InfoVxlan::Ttl(self.ttl));
+        }
+        if self.learning != from.learning {
+            data.push(InfoVxlan::Learning(self.learning));
+        }
+        if self.remote != from.remote {
+            data.extend(self.remote.map(remote));
+        }
+        if self.local != from.local {
+            data.extend(self.local.map(local));
+        }
+        (!data.is_empty()).then_some(InfoData::Vxlan(data))
+    }
+
+    /// Reads `IFLA_INFO_DATA`, and the index of the underlying interface.
+    pub(crate) fn read(data: &[u8]) -> Option<(Self, Option<u32>)> {
+        let mut vxlan = Self { id: 0, remote: None, local: None, port: 0, ttl: 0, learning: false };
+        let mut parent = None;
+        for (kind, value) in attributes(data) {
+            match kind {
+                IFLA_VXLAN_ID => vxlan.id = u32_of(value)?,
+                IFLA_VXLAN_GROUP | IFLA_VXLAN_GROUP6 => vxlan.remote = ip(value),
+                IFLA_VXLAN_LOCAL | IFLA_VXLAN_LOCAL6 => vxlan.local = ip(value),
+                IFLA_VXLAN_LINK => parent = u32_of(value).filter(|&index| index != 0),
+                IFLA_VXLAN_TTL => vxlan.ttl = u8_of(value)?,
+                IFLA_VXLAN_LEARNING => vxlan.learning = u8_of(value)? != 0,
+                IFLA_VXLAN_PORT => vxlan.port = u16::from_be(u16_of(value)?),
+                _ => {}
+            }
+        }
+        Some((vxlan, parent))
+    }
+}
+
+fn remote(address: IpAddr) -> InfoVxlan {
+    match address {
+        IpAddr::V4(address) => InfoVxlan::Group(address),
+        IpAddr::V6(address) => InfoVxlan::Group6(address),
+    }
+}
+
+fn local(address: IpAddr) -> InfoVxlan {
+    match address {
+        IpAddr::V4(address) => InfoVxlan::Local(address),
+        IpAddr::V6(address) => InfoVxlan::Local6(address),
+    }
 }

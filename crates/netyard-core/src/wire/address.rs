@@ -1,0 +1,112 @@
+//! Addresses over netlink.
+//!
+//! An IPv4 address with a subnet gets the subnet's broadcast address, as
+//! `ip address add … brd +` does, for programs that ask the interface for it.
+//! An IPv6 address without duplicate address detection is usable at once. The
+//! kernel adds a route to the subnet and keeps it.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use super::attribute::ip;
+use super::{Names, PROTOCOL, Request, UnknownInterface, attributes, u8_of, u32_of};
+use crate::state::{Address, InterfaceId, Place};
+
+// linux/if_addr.h
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_FLAGS: u16 = 8;
+const IFA_PROTO: u16 = 11;
+const IFA_F_NODAD: u32 = 0x02;
+const HEADER: usize = 8; // struct ifaddrmsg
+
+/// Asks for all addresses.
+pub fn dump() -> Request {
+    Request::dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()))
+}
+
+/// Reads an `RTM_NEWADDR` message without its netlink header; none where it is
+/// not netyard's.
+pub fn read(place: &Place, names: &Names, message: &[u8]) -> Option<Address> {
+    let index = u32_of(message.get(4..HEADER)?)?;
+    let (mut local, mut address, mut flags, mut protocol) = (None, None, 0, 0);
+    for (kind, value) in attributes(&message[HEADER..]) {
+        match kind {
+            IFA_ADDRESS => address = ip(value),
+            IFA_LOCAL => local = ip(value),
+            IFA_FLAGS => flags = u32_of(value)?,
+            IFA_PROTO => protocol = u8_of(value)?,
+            _ => {}
+        }
+    }
+    if protocol != PROTOCOL {
+        return None;
+    }
+    let own = local.or(address)?;
+    Some(Address {
+        interface: InterfaceId { place: place.clone(), name: names.full(index)?.clone() },
+        net: IpNet::new(own, message[1]).ok()?,
+        peer: address.filter(|&address| address != own),
+        dad: own.is_ipv6() && flags & IFA_F_NODAD == 0,
+    })
+}
+
+impl Address {
+    /// Adds it.
+    pub fn add(&self, names: &Names) -> Result<Request, UnknownInterface> {
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        Ok(Request::new(RouteNetlinkMessage::NewAddress(self.message(names)?), flags))
+    }
+
+    /// Takes it away, and with it the routes that lead out of it.
+    pub fn remove(&self, names: &Names) -> Result<Request, UnknownInterface> {
+        let mut message = self.message(names)?;
+        message.attributes.retain(|attribute| {
+            matches!(attribute, AddressAttribute::Local(_) | AddressAttribute::Address(_))
+        });
+        Ok(Request::new(RouteNetlinkMessage::DelAddress(message), 0))
+    }
+
+    /// Changes `from`, an address of the same interface and prefix, into this
+    /// one: of IPv4 in two requests, as the kernel cannot change its peer.
+    pub fn change(&self, from: &Self, names: &Names) -> Result<Vec<Request>, UnknownInterface> {
+        if self.net.addr().is_ipv4() {
+            return Ok(vec![from.remove(names)?, self.add(names)?]);
+        }
+        let message = RouteNetlinkMessage::NewAddress(self.message(names)?);
+        Ok(vec![Request::new(message, NLM_F_REPLACE)])
+    }
+
+    fn message(&self, names: &Names) -> Result<AddressMessage, UnknownInterface> {
+        let mut message = AddressMessage::default();
+        message.header.index = names.index(&self.interface.name)?;
+        message.header.prefix_len = self.net.prefix_len();
+        message.header.family = family(self.net.addr());
+        let other = self.peer.unwrap_or(self.net.addr());
+        message.attributes = vec![
+            AddressAttribute::Local(self.net.addr()),
+            AddressAttribute::Address(other),
+            AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)),
+        ];
+        if let (IpNet::V4(net), None) = (self.net, self.peer)
+            && net.prefix_len() < 31
+        {
+            message.attributes.push(AddressAttribute::Broadcast(net.broadcast()));
+        }
+        if self.net.addr().is_ipv6() && !self.dad {
+            message.header.flags = AddressHeaderFlags::Nodad;
+            message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+        }
+        Ok(message)
+    }
+}
+
+pub(super) fn family(address: IpAddr) -> AddressFamily {
+    if address.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet }
+}

@@ -1,0 +1,13 @@
+//! Interfaces over netlink: what all kinds share.
+//!
+//! An interface is made by one message, a veth pair by one for both ends, in
+//! the namespaces where they belong, with the indexes the caller chose, so that
+//! later messages of the same batch can name them. What such a message cannot
+//! carry (an alias, an alternative name, port options, the master of a peer)
+//! follows in [`Interface::configuration`].
+
+mod make;
+mod read;
+
+pub use make::{Creation, Made, Target, links, remove_group};
+pub use read::{Link, Seen, read_all};

@@ -1,0 +1,395 @@
+//! Making, changing and removing interfaces.
+
+use std::os::fd::RawFd;
+
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute, LinkExtentMask,
+    LinkFlags, LinkInfo, LinkMessage, Prop,
+};
+
+use crate::interface::{BridgePort, Interface, Kind, Tap};
+use crate::name::{ALTNAME_MAX, InterfaceName, YardName};
+use crate::wire::{Mark, Request, group};
+
+const IFLA_IFALIAS: u16 = 20; // linux/if_link.h
+
+/// Where an interface is to be and with whom it has to do, by number.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The yard it is marked as part of.
+    pub yard: &'a YardName,
+    /// The index it will have; 0 leaves it to the kernel.
+    pub index: u32,
+    /// The namespace it will be in; none is that of the socket.
+    pub netns: Option<RawFd>,
+    /// The index of its parent, in the namespace of the socket: where the
+    /// parent is in another place than the interface, the creating message must
+    /// be sent from the parent's.
+    pub parent: Option<u32>,
+    /// The index of its master, in the namespace where it will be.
+    pub master: Option<u32>,
+    /// True when its master is a bond, which takes only members that are down.
+    pub bonded: bool,
+}
+
+/// How an interface comes to be.
+#[derive(Clone, Debug)]
+pub enum Creation {
+    /// By this message.
+    Link(Request),
+    /// Together with its peer: [`Interface::pair_creation`].
+    Pair,
+    /// By the `TUNSETIFINDEX`, `TUNSETIFF`, `TUNSETOWNER`, `TUNSETGROUP` and
+    /// `TUNSETPERSIST` calls on a `/dev/net/tun` opened by a thread that is in
+    /// the namespace where it belongs (linux/if_tun.h).
+    Tun {
+        /// Its name in the kernel.
+        name: InterfaceName,
+        /// The index to ask for; 0 leaves it to the kernel.
+        index: u32,
+        /// `IFF_TAP`, else `IFF_TUN`; always with `IFF_NO_PI`.
+        tap: bool,
+        /// Its settings.
+        options: Tap,
+    },
+    /// It is there, on the host: look its `host_name` up there and, where it
+    /// belongs elsewhere, move it with [`Interface::moving`].
+    Physical,
+    /// It is there: `lo`.
+    Existing,
+}
+
+/// By what an interface was made: what its [`Interface::configuration`] has
+/// still to bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// By the message of [`Interface::creation`], or as the first of a pair.
+    Whole,
+    /// As the second of a pair: the kernel takes neither its master nor "up"
+    /// along (-ENOTCONN, drivers/net/veth.c, `veth_open`).
+    AsPeer,
+    /// Not by a message: tap, tun, physical.
+    Bare,
+}
+
+impl Interface {
+    /// How the interface is made.
+    pub fn creation(&self, target: &Target<'_>) -> Creation {
+        let (kind, data) = match &self.kind {
+            Kind::Loopback => return Creation::Existing,
+            Kind::Physical(_) => return Creation::Physical,
+            Kind::Veth(_) => return Creation::Pair,
+            Kind::Tap(options) | Kind::Tun(options) => {
+                return Creation::Tun {
+                    name: self.kernel_name.clone(),
+                    index: target.index,
+                    tap: matches!(self.kind, Kind::Tap(_)),
+                    options: options.clone(),
+                };
+            }
+            Kind::Bridge(bridge) => (InfoKind::Bridge, Some(bridge.data())),
+            Kind::Vlan(vlan) => (InfoKind::Vlan, Some(vlan.data())),
+            Kind::Vxlan(vxlan) => (InfoKind::Vxlan, Some(vxlan.data(target.parent))),
+            Kind::Macvlan(m) => (InfoKind::MacVlan, Some(m.data(false))),
+            Kind::Macvtap(m) => (InfoKind::MacVtap, Some(m.data(true))),
+            Kind::Ipvlan(ipvlan) => (InfoKind::IpVlan, Some(ipvlan.data())),
+            Kind::Vrf(vrf) => (InfoKind::Vrf, Some(vrf.data())),
+            Kind::Bond(bond) => (InfoKind::Bond, Some(bond.data())),
+            Kind::Dummy => (InfoKind::Dummy, None),
+            Kind::Ifb => (InfoKind::Ifb, None),
+        };
+        let mut message = self.whole(target);
+        message.attributes.extend(target.parent.map(LinkAttribute::Link));
+        let info = std::iter::once(LinkInfo::Kind(kind)).chain(data.map(LinkInfo::Data));
+        message.attributes.push(LinkAttribute::LinkInfo(info.collect()));
+        Creation::Link(create(message))
+    }
+
+    /// Makes both ends of a veth pair, in any two namespaces. The first should be
+    /// the one with a master, if one has: see [`Made::AsPeer`].
+    pub fn pair_creation(
+        first: &Self,
+        at: &Target<'_>,
+        second: &Self,
+        peer_at: &Target<'_>,
+    ) -> Request {
+        let peer = second.described(peer_at);
+        let mut message = first.whole(at);
+        message.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Veth),
+            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
+        ]));
+        create(message)
+    }
+
+    /// What identifies it: index, name, namespace, MTU, MAC, group.
+    fn described(&self, target: &Target<'_>) -> LinkMessage {
+        let mut message = at(target.index);
+        message.attributes.push(LinkAttribute::IfName(self.kernel_name.as_str().to_owned()));
+        message.attributes.extend(target.netns.map(LinkAttribute::NetNsFd));
+        message.attributes.push(LinkAttribute::Group(group(target.yard)));
+        self.push_sizes(&mut message);
+        message
+    }
+
+    /// [`Self::described`], with its master, and up where that can be said at once.
+    fn whole(&self, target: &Target<'_>) -> LinkMessage {
+        let mut message = self.described(target);
+        message.attributes.extend(target.master.map(LinkAttribute::Controller));
+        if self.up_at_once(target) {
+            set_up(&mut message, true);
+        }
+        message
+    }
+
+    fn push_sizes(&self, message: &mut LinkMessage) {
+        message.attributes.extend(self.mtu.map(LinkAttribute::Mtu));
+        if let Some(mac) = self.mac {
+            message.attributes.push(LinkAttribute::Address(mac.0.to_vec()));
+        }
+    }
+
+    /// A bond takes members that are down, and a port must have its options (an
+    /// isolated one above all) before the first frame.
+    fn up_at_once(&self, target: &Target<'_>) -> bool {
+        self.up && !target.bonded && self.port_options().is_none()
+    }
+
+    fn port_options(&self) -> Option<InfoPortData> {
+        self.port.as_ref().and_then(|port| port.change(&BridgePort::DEFAULT))
+    }
+
+    /// What remains to be said to the interface once it is there, in order, from
+    /// a socket in its own namespace; after it, the interface is as described.
+    pub fn configuration(&self, target: &Target<'_>, made: Made) -> Vec<Request> {
+        if self.kind == Kind::Loopback {
+            return if self.up { vec![set(up(target.index, true))] } else { Vec::new() };
+        }
+        let mut message = at(target.index);
+        let alias = Mark::of(target.yard, self).alias();
+        message.attributes.push(LinkAttribute::IfAlias(alias));
+        if made == Made::Bare {
+            // One interface without `rtnl_link_ops` in the group would make the
+            // kernel refuse to delete the group (net/core/rtnetlink.c,
+            // `rtnl_group_dellink`): physical ones stay out.
+            if !matches!(self.kind, Kind::Physical(_)) {
+                message.attributes.push(LinkAttribute::Group(group(target.yard)));
+            }
+            self.push_sizes(&mut message);
+        }
+        if made != Made::Whole {
+            message.attributes.extend(target.master.map(LinkAttribute::Controller));
+        }
+        let options = self.port_options();
+        if self.up && options.is_none() && (made != Made::Whole || !self.up_at_once(target)) {
+            set_up(&mut message, true);
+        }
+        let mut requests = vec![set(message)];
+        if let Some(options) = options {
+            let mut message = port_message(target.index, options);
+            if self.up {
+                set_up(&mut message, true);
+            }
+            requests.push(Request::new(RouteNetlinkMessage::NewLink(message), 0));
+        }
+        requests.extend(self.altname(target.index).map(|message| {
+            let flags = NLM_F_CREATE | NLM_F_EXCL;
+            Request::new(RouteNetlinkMessage::NewLinkProp(message), flags)
+        }));
+        requests
+    }
+
+    /// Its full name as an alternative name, where the kernel's is another and
+    /// the kernel takes it.
+    fn altname(&self, index: u32) -> Option<LinkMessage> {
+        let full = self.id.name.as_str();
+        if full == self.kernel_name.as_str() || full.len() > ALTNAME_MAX {
+            return None;
+        }
+        let mut message = at(index);
+        message.attributes.push(LinkAttribute::PropList(vec![Prop::AltIfName(full.to_owned())]));
+        Some(message)
+    }
+
+    /// Changes `from` into `self` in place: of the attributes that differ, those
+    /// that can be changed so (each kind's file says which); from a socket in
+    /// the interface's own namespace. `target` says what the new parent and
+    /// master are.
+    pub fn settings(&self, from: &Self, target: &Target<'_>) -> Vec<Request> {
+        let index = target.index;
+        let mut requests = Vec::new();
+        if from.up && !self.up {
+            requests.push(set(up(index, false)));
+        }
+        let joins = self.master != from.master;
+        if joins {
+            let mut message = at(index);
+            message.attributes.push(LinkAttribute::Controller(target.master.unwrap_or(0)));
+            requests.push(set(message));
+        }
+        requests.extend(self.kind_changes(from).into_iter().map(|info| {
+            let mut message = at(index);
+            message.attributes.push(LinkAttribute::LinkInfo(info));
+            Request::new(RouteNetlinkMessage::NewLink(message), 0)
+        }));
+        // A port that joins a bridge begins with the kernel's options.
+        let old_port = from.port.as_ref().filter(|_| !joins).unwrap_or(&BridgePort::DEFAULT);
+        if let Some(options) = self.port.as_ref().and_then(|port| port.change(old_port)) {
+            let message = port_message(index, options);
+            requests.push(Request::new(RouteNetlinkMessage::NewLink(message), 0));
+        }
+        let mut message = at(index);
+        if self.kernel_name != from.kernel_name {
+            let name = self.kernel_name.as_str().to_owned();
+            message.attributes.push(LinkAttribute::IfName(name));
+        }
+        message
+            .attributes
+            .extend(self.mtu.filter(|_| self.mtu != from.mtu).map(LinkAttribute::Mtu));
+        if let Some(mac) = self.mac.filter(|_| self.mac != from.mac) {
+            message.attributes.push(LinkAttribute::Address(mac.0.to_vec()));
+        }
+        let alias = Mark::of(target.yard, self);
+        if alias != Mark::of(target.yard, from) {
+            message.attributes.push(LinkAttribute::IfAlias(alias.alias()));
+        }
+        if self.up && !from.up {
+            set_up(&mut message, true);
+        }
+        if !message.attributes.is_empty() || self.up && !from.up {
+            requests.push(set(message));
+        }
+        self.altname_changes(from, index, &mut requests);
+        requests
+    }
+
+    fn altname_changes(&self, from: &Self, index: u32, requests: &mut Vec<Request>) {
+        let (old, new) = (from.altname(index), self.altname(index));
+        if old == new {
+            return;
+        }
+        requests.extend(old.map(|m| Request::new(RouteNetlinkMessage::DelLinkProp(m), 0)));
+        requests.extend(
+            new.map(|m| {
+                Request::new(RouteNetlinkMessage::NewLinkProp(m), NLM_F_CREATE | NLM_F_EXCL)
+            }),
+        );
+    }
+
+    /// `IFLA_LINKINFO` for each message that the change of its kind's own
+    /// settings takes.
+    fn kind_changes(&self, from: &Self) -> Vec<Vec<LinkInfo>> {
+        let (kind, data) = match (&self.kind, &from.kind) {
+            (Kind::Bridge(to), Kind::Bridge(from)) => (InfoKind::Bridge, to.change(from)),
+            (Kind::Vxlan(to), Kind::Vxlan(from)) => {
+                (InfoKind::Vxlan, to.change(from).into_iter().collect())
+            }
+            (Kind::Macvlan(to), Kind::Macvlan(from)) => {
+                (InfoKind::MacVlan, to.change(from, false).into_iter().collect())
+            }
+            (Kind::Macvtap(to), Kind::Macvtap(from)) => {
+                (InfoKind::MacVtap, to.change(from, true).into_iter().collect())
+            }
+            (Kind::Ipvlan(to), Kind::Ipvlan(from)) => {
+                (InfoKind::IpVlan, to.change(from).into_iter().collect())
+            }
+            (Kind::Bond(to), Kind::Bond(from)) => {
+                (InfoKind::Bond, to.change(from).into_iter().collect())
+            }
+            _ => return Vec::new(),
+        };
+        let info = |data| vec![LinkInfo::Kind(kind.clone()), LinkInfo::Data(data)];
+        data.into_iter().map(info).collect()
+    }
+
+    /// Moves a physical interface, from a socket where it is now and has the
+    /// index `now`: into its place, under its name there; its master and the
+    /// rest follow by [`Self::configuration`] as [`Made::Bare`].
+    pub fn moving(&self, now: u32, target: &Target<'_>) -> Request {
+        let name = self.kernel_name.as_str().to_owned();
+        let mut message = at(now);
+        message.attributes.push(LinkAttribute::IfName(name));
+        if let Some(netns) = target.netns {
+            message.attributes.push(LinkAttribute::NetNsFd(netns));
+            if target.index != 0 {
+                message.attributes.push(LinkAttribute::NewIfIndex(target.index.cast_signed()));
+            }
+        }
+        set(message)
+    }
+
+    /// Takes the interface away, from a socket in its own namespace. A physical
+    /// one loses its marks and goes back to the namespace `home`, under its name
+    /// there; `lo` goes down. The other end of a veth goes with it.
+    pub fn removal(&self, index: u32, home: Option<RawFd>) -> Vec<Request> {
+        match &self.kind {
+            Kind::Loopback => vec![set(up(index, false))],
+            Kind::Physical(physical) => {
+                let mut unmark = up(index, false);
+                unmark.attributes.push(LinkAttribute::Controller(0));
+                // The codec ends a text with a zero; only no text at all is no alias.
+                let no_alias = DefaultNla::new(IFLA_IFALIAS, Vec::new());
+                unmark.attributes.push(LinkAttribute::Other(no_alias));
+                let mut back = at(index);
+                let name = physical.host_name.as_str().to_owned();
+                back.attributes.push(LinkAttribute::IfName(name));
+                back.attributes.extend(home.map(LinkAttribute::NetNsFd));
+                let altname = self.altname(index).map(RouteNetlinkMessage::DelLinkProp);
+                let altname = altname.map(|message| Request::new(message, 0));
+                altname.into_iter().chain([set(unmark), set(back)]).collect()
+            }
+            _ => vec![Request::new(RouteNetlinkMessage::DelLink(at(index)), 0)],
+        }
+    }
+}
+
+/// Takes away all interfaces of a yard in the namespace of the socket, at once:
+/// one wait for the readers of the kernel's tables instead of one each.
+pub fn remove_group(yard: &YardName) -> Request {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::Group(group(yard)));
+    Request::new(RouteNetlinkMessage::DelLink(message), 0)
+}
+
+/// Asks for all interfaces, without their statistics.
+pub fn links() -> Request {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    Request::dump(RouteNetlinkMessage::GetLink(message))
+}
+
+fn at(index: u32) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message
+}
+
+fn up(index: u32, up: bool) -> LinkMessage {
+    let mut message = at(index);
+    set_up(&mut message, up);
+    message
+}
+
+fn set_up(message: &mut LinkMessage, up: bool) {
+    message.header.change_mask = LinkFlags::Up;
+    message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
+}
+
+fn create(message: LinkMessage) -> Request {
+    Request::new(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL)
+}
+
+fn set(message: LinkMessage) -> Request {
+    Request::new(RouteNetlinkMessage::SetLink(message), 0)
+}
+
+fn port_message(index: u32, options: InfoPortData) -> LinkMessage {
+    let mut message = at(index);
+    message.attributes.push(LinkAttribute::LinkInfo(vec![
+        LinkInfo::PortKind(InfoPortKind::Bridge),
+        LinkInfo::PortData(options),
+    ]));
+    message
+}

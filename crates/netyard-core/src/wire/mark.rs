@@ -1,0 +1,180 @@
+//! The marks by which the kernel itself knows what is netyard's, so that a yard
+//! is found and taken away with the state directory lost, and a stranger's
+//! object is never touched.
+//!
+//! * The **group** of an interface is a number of the yard's: one
+//!   `RTM_DELLINK` takes away all interfaces of a group in a namespace.
+//! * The **alias** of an interface says which one it is; it survives renaming
+//!   and moving to another namespace.
+//! * Its full name is an **alternative name** where the kernel's is another.
+//! * [`PROTOCOL`](super::PROTOCOL) marks addresses, routes, rules, neighbours.
+//! * The handle of a qdisc ([`super::qdisc`]) marks impairments.
+
+use crate::interface::{Interface, Kind};
+use crate::name::{FullName, InterfaceName, NodeName, YardName, fnv1a};
+use crate::state::{InterfaceId, Place};
+
+/// Longest alias that can be set, in bytes: `IFALIASZ` is 256 (linux/if.h), the
+/// kernel wants less, and the text is sent with a zero at its end.
+pub const ALIAS_MAX: usize = 254;
+
+const PREFIX: &str = "netyard:";
+
+/// The number of a yard's interface group, 31 bits of a hash, never 0, which is
+/// the kernel's default.
+pub fn group(yard: &YardName) -> u32 {
+    let hash = (fnv1a(&[b"group", yard.as_str().as_bytes()]) >> 33) as u32;
+    hash.max(1)
+}
+
+/// What the alias of an interface says.
+///
+/// ```text
+/// netyard:YARD/PLACE/NAME                an interface
+/// netyard:YARD/PLACE/NAME/PLACE/NAME     and the peer of a veth, or a parent in another place
+/// netyard:YARD/PLACE/NAME/HOSTNAME       and a physical interface's name on the host
+/// ```
+///
+/// A place is `host`, `fabric:` or a node's name (`node:host` for a node of
+/// that name). Names have no `/` and no `:`, so this is unambiguous. The other
+/// interface is named because the kernel gives only its index and a namespace
+/// number, which would cost a request for each pair of namespaces to resolve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The yard.
+    pub yard: YardName,
+    /// Which interface.
+    pub id: InterfaceId,
+    /// The veth's peer, or the parent where that is in another place.
+    pub other: Option<InterfaceId>,
+    /// What a physical interface is called at home.
+    pub host_name: Option<InterfaceName>,
+}
+
+impl Mark {
+    /// The mark of an interface.
+    pub fn of(yard: &YardName, interface: &Interface) -> Self {
+        let other = match &interface.kind {
+            Kind::Veth(veth) => Some(veth.peer.clone()),
+            _ => interface.parent.clone().filter(|p| p.place != interface.id.place),
+        };
+        let host_name = match &interface.kind {
+            Kind::Physical(physical) => Some(physical.host_name.clone()),
+            _ => None,
+        };
+        Self { yard: yard.clone(), id: interface.id.clone(), other, host_name }
+    }
+
+    /// As it is written; the kernel refuses one longer than [`ALIAS_MAX`].
+    pub fn alias(&self) -> String {
+        let mut alias = format!("{PREFIX}{}", self.yard);
+        for id in [Some(&self.id), self.other.as_ref()].into_iter().flatten() {
+            alias += "/";
+            push_place(&mut alias, &id.place);
+            alias += "/";
+            alias += id.name.as_str();
+        }
+        if let Some(host_name) = &self.host_name {
+            alias += "/";
+            alias += host_name.as_str();
+        }
+        alias
+    }
+
+    /// True when the kernel takes the alias.
+    pub fn fits(&self) -> bool {
+        self.alias().len() <= ALIAS_MAX
+    }
+
+    /// Reads an alias; none for one that is not netyard's.
+    pub fn parse(alias: &str) -> Option<Self> {
+        let mut parts = alias.strip_prefix(PREFIX)?.split('/');
+        let yard = YardName::new(parts.next()?).ok()?;
+        let id = InterfaceId {
+            place: parse_place(parts.next()?)?,
+            name: FullName::new(parts.next()?).ok()?,
+        };
+        let (mut other, mut host_name) = (None, None);
+        match (parts.next(), parts.next(), parts.next()) {
+            (None, ..) => {}
+            (Some(name), None, _) => host_name = Some(InterfaceName::new(name).ok()?),
+            (Some(place), Some(name), None) => {
+                let (place, name) = (parse_place(place)?, FullName::new(name).ok()?);
+                other = Some(InterfaceId { place, name });
+            }
+            _ => return None,
+        }
+        Some(Self { yard, id, other, host_name })
+    }
+}
+
+fn push_place(alias: &mut String, place: &Place) {
+    match place {
+        Place::Host => alias.push_str("host"),
+        Place::Fabric => alias.push_str("fabric:"),
+        Place::Node(node) => {
+            if node.as_str() == "host" {
+                alias.push_str("node:");
+            }
+            alias.push_str(node.as_str());
+        }
+    }
+}
+
+fn parse_place(text: &str) -> Option<Place> {
+    match text {
+        "host" => Some(Place::Host),
+        "fabric:" => Some(Place::Fabric),
+        _ => NodeName::new(text.strip_prefix("node:").unwrap_or(text)).ok().map(Place::Node),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(place: Place, name: &str) -> InterfaceId {
+        InterfaceId { place, name: FullName::new(name).unwrap() }
+    }
+
+    fn node(name: &str) -> Place {
+        Place::Node(NodeName::new(name).unwrap())
+    }
+
+    #[test]
+    fn a_mark_is_read_as_it_was_written() {
+        let yard = YardName::new("home").unwrap();
+        let places = [Place::Host, Place::Fabric, node("r1"), node("host"), node("Übergang")];
+        for place in &places {
+            let plain = Mark {
+                yard: yard.clone(),
+                id: id(place.clone(), "uplink-to-the-neighbours-roof"),
+                other: None,
+                host_name: None,
+            };
+            let pair = Mark { other: Some(id(node("host"), "eth0")), ..plain.clone() };
+            let lent =
+                Mark { host_name: Some(InterfaceName::new("enp6s0").unwrap()), ..plain.clone() };
+            for mark in [plain, pair, lent] {
+                assert_eq!(Mark::parse(&mark.alias()), Some(mark.clone()), "{}", mark.alias());
+            }
+        }
+    }
+
+    #[test]
+    fn a_strangers_alias_is_no_mark() {
+        for alias in
+            ["", "eth0", "netyard:", "netyard:home", "netyard:home/r1", "netyard:a/b/c/d/e/f"]
+        {
+            assert_eq!(Mark::parse(alias), None, "{alias}");
+        }
+    }
+
+    #[test]
+    fn yards_have_groups_of_their_own() {
+        let groups: std::collections::BTreeSet<u32> =
+            (0..2000).map(|i| group(&YardName::new(&format!("yard{i}")).unwrap())).collect();
+        assert_eq!(groups.len(), 2000);
+        assert!(groups.iter().all(|&g| g > 0 && g < 1 << 31));
+    }
+}
