@@ -8,7 +8,9 @@ mod bad_input;
 mod examples;
 mod pure;
 mod readme;
+mod site;
 mod ui;
+mod vm_yard;
 mod yard;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,86 @@
+//! A place where a yard is tried out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use snapbox::cmd::Command;
+
+use crate::{directory, repository, write_yard};
+
+/// A directory with a yard's file and a copy of the binary, by which its
+/// processes are known.
+pub struct Site {
+    dir: tempfile::TempDir,
+}
+
+impl Site {
+    pub fn new(text: impl AsRef<[u8]>) -> Self {
+        let site = Self { dir: directory() };
+        write_yard(site.dir.path(), text);
+        let binary = env!("CARGO_BIN_EXE_netyard");
+        if fs::hard_link(binary, site.binary()).is_err() {
+            fs::copy(binary, site.binary()).expect("a copy of the binary");
+        }
+        site
+    }
+
+    pub fn of_example(name: &str) -> Self {
+        let file = repository().join("examples").join(name).join("netyard.yaml");
+        Self::new(fs::read(file).expect("an example"))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn binary(&self) -> PathBuf {
+        self.dir.path().join("netyard")
+    }
+
+    pub fn netyard(&self, line: &str) -> Command {
+        Command::new(self.binary())
+            .args(line.split_whitespace())
+            .current_dir(self.dir.path())
+            .env_remove("NO_COLOR")
+    }
+
+    pub fn run(&self, line: &str) -> Output {
+        self.netyard(line).output().expect("the binary")
+    }
+
+    #[track_caller]
+    pub fn ok(&self, line: &str) -> String {
+        let output = self.run(line);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {}\n{stderr}", output.status);
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Processes of this site that still run.
+    pub fn processes(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir("/proc").expect("/proc").flatten();
+        entries
+            .map(|entry| entry.path())
+            .filter(|path| {
+                let exe = fs::read_link(path.join("exe")).unwrap_or_default();
+                exe.starts_with(self.dir.path())
+            })
+            .collect()
+    }
+}
+
+/// All files below a directory.
+pub fn tree(of: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(of).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.is_symlink() {
+            all.extend(tree(&path));
+        } else {
+            all.push(path);
+        }
+    }
+    all
+}
