@@ -7,6 +7,7 @@
 pub mod addr;
 pub mod diag;
 pub mod facts;
+pub mod fake;
 pub mod interface;
 pub mod name;
 pub mod plan;

@@ -6,6 +6,7 @@
 
 mod bond;
 pub(crate) mod bridge;
+mod change;
 mod ipvlan;
 mod macvlan;
 mod physical;
@@ -28,6 +29,7 @@ pub(crate) use bridge::PORT as PORT_OPTIONS;
 
 pub use bond::{Bond, BondMode};
 pub use bridge::{Bridge, BridgePort};
+pub use change::Change;
 pub use ipvlan::{Ipvlan, IpvlanIsolation, IpvlanMode};
 pub use macvlan::{Macvlan, MacvlanMode};
 pub use physical::Physical;

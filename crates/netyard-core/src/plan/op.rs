@@ -107,19 +107,24 @@ pub struct Step {
     pub undo: Undo,
 }
 
-/// The three kinds of batches; within a batch, steps of different namespaces
-/// may be done in any order, those of one namespace in theirs.
+/// What a batch is about.
+///
+/// In a batch of phase `Remove`, steps are done in their order. In any other
+/// batch, steps of different namespaces may be done in any order or at once,
+/// those of one namespace in theirs. Batches are done one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// Removals: processes first, namespaces last.
+    /// Removals: commands first, namespaces and their files last.
     Remove,
-    /// Namespaces and their files.
+    /// Namespaces, their files and the settings that are not an interface's,
+    /// so that new interfaces begin with the right defaults.
     Namespaces,
-    /// Interfaces, across namespaces, parents and masters first.
+    /// Interfaces, across namespaces, parents and masters first; changed ones
+    /// among them.
     Interfaces,
-    /// All that is in one namespace only: settings, VLANs, addresses, "up",
-    /// neighbours, routes, rules, qdiscs.
+    /// All that is in one namespace only: `lo`, VLANs of ports, settings of
+    /// interfaces, addresses, neighbours, routes, rules, qdiscs.
     Configure,
     /// Commands, when the network is complete.
     Commands,

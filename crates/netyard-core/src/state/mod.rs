@@ -2,11 +2,15 @@
 //! manages. Desired and actual are the same type, so diff is a set operation
 //! and `==` is the idempotence test.
 
+mod display;
 mod object;
 
 use std::collections::BTreeMap;
 
 pub use object::*;
+
+/// The table that ordinary routes are in (`RT_TABLE_MAIN`, linux/rtnetlink.h).
+pub const MAIN_TABLE: u32 = 254;
 
 /// A sorted set of objects, found by their [`Key`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

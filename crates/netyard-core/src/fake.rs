@@ -1,0 +1,580 @@
+//! A FakeKernel: a State that obeys Ops as the kernel does.
+//!
+//! It refuses what the kernel refuses (what is there already, what is not
+//! there, what refers to something that is not there) and takes along what the
+//! kernel takes along. It is stricter than the kernel in one thing: an op must
+//! know exactly what it changes or removes, so that a plan that has lost sight
+//! of the state fails at once.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::interface::{Change, Interface, Kind};
+use crate::name::{FullName, InterfaceName};
+use crate::plan::kernel::{self, Master};
+use crate::plan::{Op, Plan, Undo, address_reaches, route_reaches};
+use crate::state::{InterfaceId, Key, Namespace, NextHop, Object, Place, PortVlan, Route, State};
+
+/// Why the FakeKernel does not do something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error's name: `EEXIST`.
+    pub errno: &'static str,
+    /// What it is about.
+    pub about: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.errno, self.about)
+    }
+}
+
+/// A plan that was not carried out to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// How many steps were done before.
+    pub done: usize,
+    /// Why the next one was not.
+    pub refusal: Refusal,
+}
+
+type Done = Result<(), Refusal>;
+
+fn refuse(errno: &'static str, about: impl fmt::Display) -> Done {
+    Err(Refusal { errno, about: about.to_string() })
+}
+
+/// A State that obeys Ops.
+#[derive(Clone, Debug, Default)]
+pub struct FakeKernel {
+    state: State,
+    strangers: BTreeSet<InterfaceName>,
+    fail_at: Option<usize>,
+}
+
+impl FakeKernel {
+    /// A kernel in that state.
+    pub fn new(state: State) -> Self {
+        Self { state, strangers: BTreeSet::new(), fail_at: None }
+    }
+
+    /// Gives the host an interface that is not the yard's.
+    pub fn with_host_interface(mut self, name: InterfaceName) -> Self {
+        self.strangers.insert(name);
+        self
+    }
+
+    /// Makes [`Self::apply`] fail (EIO) at the step of that number, from 0.
+    pub fn failing_at(mut self, step: usize) -> Self {
+        self.fail_at = Some(step);
+        self
+    }
+
+    /// The state it is in.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Carries out a plan.
+    pub fn apply(&mut self, plan: &Plan) -> Result<(), Failure> {
+        for (done, step) in plan.steps().enumerate() {
+            let result = if self.fail_at == Some(done) {
+                refuse("EIO", "told to fail")
+            } else {
+                self.obey(&step.op)
+            };
+            result.map_err(|refusal| Failure { done, refusal })?;
+        }
+        Ok(())
+    }
+
+    /// Takes back the first `done` steps of a plan, the last of them first.
+    pub fn undo(&mut self, plan: &Plan, done: usize) -> Done {
+        let steps: Vec<_> = plan.steps().take(done).collect();
+        for step in steps.into_iter().rev() {
+            match &step.undo {
+                Undo::Ops { ops } => ops.iter().try_for_each(|op| self.obey(op))?,
+                Undo::Nothing => {}
+                Undo::Impossible { because } => refuse("ENOTSUP", because)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one thing, or refuses it and leaves everything as it was.
+    pub fn obey(&mut self, op: &Op) -> Done {
+        match op {
+            Op::Add { object } => self.add(object),
+            Op::AddPair { first, second } => self.add_pair(first, second),
+            Op::Set { from, to } => self.set(from, to),
+            Op::Remove { object } => self.remove(object),
+            Op::RemovePair { first, second } => {
+                self.expect(&Object::Interface(second.clone()))?;
+                self.remove(&Object::Interface(first.clone()))
+            }
+        }
+    }
+
+    // What is asked for.
+
+    fn add(&mut self, object: &Object) -> Done {
+        if self.state.get(&object.key()).is_some() {
+            return refuse("EEXIST", object);
+        }
+        if let Object::Interface(interface) = object {
+            if matches!(interface.kind, Kind::Veth(_)) {
+                return refuse("EINVAL", format!("{object} is half a pair"));
+            }
+            self.check_interface(interface)?;
+        } else {
+            self.check(object)?;
+        }
+        self.put(object);
+        Ok(())
+    }
+
+    fn add_pair(&mut self, first: &Interface, second: &Interface) -> Done {
+        for (one, other) in [(first, second), (second, first)] {
+            let paired = matches!(&one.kind, Kind::Veth(veth) if veth.peer == other.id);
+            if !paired || one.id == other.id {
+                return refuse("EINVAL", format!("{one} is not the peer of {other}"));
+            }
+            if self.state.interface(&one.id).is_some() {
+                return refuse("EEXIST", one);
+            }
+            self.check_interface(one)?;
+        }
+        for one in [first, second] {
+            self.put(&Object::Interface(Box::new(one.clone())));
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, from: &Object, to: &Object) -> Done {
+        self.expect(from)?;
+        if from.key() != to.key() {
+            return refuse("EINVAL", format!("{from} is not {to}"));
+        }
+        if let Change::Recreate(because) = from.change(to) {
+            return refuse("EOPNOTSUPP", format!("{from}: {because}"));
+        }
+        match (from, to) {
+            (Object::Interface(from), Object::Interface(to)) => self.set_interface(from, to),
+            _ => {
+                self.check(to)?;
+                self.put(to);
+                Ok(())
+            }
+        }
+    }
+
+    fn remove(&mut self, object: &Object) -> Done {
+        self.expect(object)?;
+        match object {
+            Object::Interface(interface) if interface.kind == Kind::Loopback => {
+                return refuse("EOPNOTSUPP", object);
+            }
+            Object::Interface(interface) => self.take_interface(&interface.id),
+            Object::Namespace(namespace) => self.take_namespace(namespace),
+            Object::Address(address) => {
+                self.state.remove(&object.key());
+                self.after_address(&address.interface, address.net.addr());
+            }
+            Object::Sysctl(sysctl) => {
+                self.state.remove(&object.key());
+                self.write_over(sysctl);
+            }
+            _ => drop(self.state.remove(&object.key())),
+        }
+        Ok(())
+    }
+
+    fn expect(&self, object: &Object) -> Done {
+        match self.state.get(&object.key()) {
+            None => refuse("ENOENT", object),
+            Some(actual) if actual != object => {
+                refuse("EINVAL", format!("{object} is not as the op thinks: {actual:?}"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Puts an object that has been checked, with what that does to others.
+    fn put(&mut self, object: &Object) {
+        match object {
+            Object::PortVlan(vlan) if vlan.pvid => self.take_pvid(vlan),
+            Object::Sysctl(sysctl) => self.write_over(sysctl),
+            Object::Interface(interface) => {
+                if let Kind::Physical(physical) = &interface.kind {
+                    self.strangers.remove(&physical.host_name);
+                }
+            }
+            _ => {}
+        }
+        self.state.insert(object.clone());
+    }
+
+    // What must be there.
+
+    fn check(&self, object: &Object) -> Done {
+        match object {
+            Object::Namespace(o) => {
+                let taken = self.find(|other| match other {
+                    Object::Namespace(n) => n.netns == o.netns && n.place != o.place,
+                    _ => false,
+                });
+                taken.map_or(Ok(()), |_| refuse("EEXIST", format!("namespace {}", o.netns)))
+            }
+            Object::Interface(_) | Object::File(_) => Ok(()),
+            Object::PortVlan(o) => self.check_port_vlan(o),
+            Object::Sysctl(o) => match &o.interface {
+                Some(name) => self.check_device(&o.place, name),
+                None => self.check_place(&o.place),
+            },
+            Object::Address(o) => self.check_device(&o.interface.place, &o.interface.name),
+            Object::Neighbour(o) => self.check_device(&o.interface.place, &o.interface.name),
+            Object::Qdisc(o) => self.check_device(&o.interface.place, &o.interface.name),
+            Object::Route(o) => self.check_route(o),
+            Object::Rule(o) => self.check_place(&o.place),
+            Object::Command(o) => self.check_place(&Place::Node(o.node.clone())),
+        }
+    }
+
+    fn check_place(&self, place: &Place) -> Done {
+        if *place == Place::Host || self.state.get(&Key::Namespace(place.clone())).is_some() {
+            return Ok(());
+        }
+        refuse("ENOENT", format!("namespace of {place}"))
+    }
+
+    fn check_device(&self, place: &Place, name: &FullName) -> Done {
+        self.check_place(place)?;
+        let id = InterfaceId { place: place.clone(), name: name.clone() };
+        if self.state.interface(&id).is_some() || self.is_stranger(&id) {
+            return Ok(());
+        }
+        refuse("ENODEV", id)
+    }
+
+    fn is_stranger(&self, id: &InterfaceId) -> bool {
+        id.place == Place::Host && self.strangers.iter().any(|n| n.as_str() == id.name.as_str())
+    }
+
+    /// What an interface needs, new or changed.
+    fn check_interface(&self, o: &Interface) -> Done {
+        self.check_place(&o.id.place)?;
+        let lent = matches!(&o.kind, Kind::Physical(_));
+        let taken = self.find(|other| match other {
+            Object::Interface(i) => {
+                i.id != o.id && i.id.place == o.id.place && i.kernel_name == o.kernel_name
+            }
+            _ => false,
+        });
+        let strange = o.id.place == Place::Host && self.strangers.contains(&o.kernel_name);
+        if taken.is_some() || strange && !lent {
+            return refuse("EEXIST", format!("the name {} in {}", o.kernel_name, o.id.place));
+        }
+        if let Kind::Physical(physical) = &o.kind
+            && self.state.interface(&o.id).is_none()
+            && !self.strangers.contains(&physical.host_name)
+        {
+            return refuse("ENODEV", format!("{} on the host", physical.host_name));
+        }
+        if let Some(parent) = &o.parent {
+            self.check_device(&parent.place, &parent.name)?;
+            if let Some(parent) = self.state.interface(parent) {
+                self.check_child(o, parent)?;
+            }
+        }
+        let master = match &o.master {
+            Some(name) => {
+                self.check_device(&o.id.place, name)?;
+                let id = InterfaceId { place: o.id.place.clone(), name: name.clone() };
+                Master::of(self.state.interface(&id))
+            }
+            None => Master::None,
+        };
+        match o.port.is_some() == (master == Master::Bridge) {
+            true => Ok(()),
+            false => refuse("EINVAL", format!("{o}: port options are for ports of bridges")),
+        }
+    }
+
+    fn check_child(&self, o: &Interface, parent: &Interface) -> Done {
+        if let (Some(mtu), Some(most)) = (o.mtu, parent.mtu)
+            && mtu > most
+        {
+            return refuse("EINVAL", format!("{o}: MTU {mtu} beyond the parent's {most}"));
+        }
+        let Kind::Vlan(vlan) = &o.kind else { return Ok(()) };
+        let twin = self.find(|other| match other {
+            Object::Interface(i) => {
+                i.id != o.id
+                    && i.parent == o.parent
+                    && matches!(&i.kind, Kind::Vlan(v) if v == vlan)
+            }
+            _ => false,
+        });
+        if twin.is_some() {
+            return refuse("EEXIST", format!("{o}: id {} on its parent", vlan.id));
+        }
+        if o.up && !parent.up {
+            return refuse("ENETDOWN", format!("{o}: its parent is down"));
+        }
+        Ok(())
+    }
+
+    fn check_port_vlan(&self, o: &PortVlan) -> Done {
+        let Some(interface) = self.state.interface(&o.interface) else {
+            return refuse("ENODEV", &o.interface);
+        };
+        let of_bridge = if o.on_bridge {
+            matches!(interface.kind, Kind::Bridge(_))
+        } else {
+            self.master_of(interface) == Master::Bridge
+        };
+        if of_bridge {
+            Ok(())
+        } else {
+            refuse("EOPNOTSUPP", format!("vlan {} on {interface}", o.vid))
+        }
+    }
+
+    fn check_route(&self, o: &Route) -> Done {
+        self.check_place(&o.place)?;
+        for hop in &o.hops {
+            self.check_device(&o.place, &hop.interface)?;
+            let id = InterfaceId { place: o.place.clone(), name: hop.interface.clone() };
+            if self.state.interface(&id).is_some_and(|i| !i.up) {
+                return refuse("ENETDOWN", format!("{o}: {id} is down"));
+            }
+            self.check_gateway(o, hop, &id)?;
+        }
+        let Some(source) = o.source else { return Ok(()) };
+        let has = |other: &Object| match other {
+            Object::Address(a) => a.interface.place == o.place && a.net.addr() == source,
+            _ => false,
+        };
+        match self.find(has) {
+            Some(_) => Ok(()),
+            None => refuse("EINVAL", format!("{o}: no address {source}")),
+        }
+    }
+
+    fn check_gateway(&self, o: &Route, hop: &NextHop, id: &InterfaceId) -> Done {
+        let Some(gateway) = hop.gateway else { return Ok(()) };
+        let local = matches!(gateway, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local());
+        let reaches = |other: &Object| match other {
+            Object::Address(a) => a.interface == *id && address_reaches(a, gateway),
+            Object::Route(r) => {
+                r.place == o.place
+                    && r.hops.iter().all(|h| h.interface == hop.interface)
+                    && route_reaches(r, gateway)
+            }
+            _ => false,
+        };
+        if hop.onlink || local || self.is_stranger(id) || self.find(reaches).is_some() {
+            return Ok(());
+        }
+        refuse("ENETUNREACH", format!("{o}: {gateway} on {id}"))
+    }
+
+    fn find(&self, test: impl Fn(&Object) -> bool) -> Option<&Object> {
+        self.state.objects().find(|object| test(object))
+    }
+
+    fn master_of(&self, interface: &Interface) -> Master {
+        let id =
+            |name: &FullName| InterfaceId { place: interface.id.place.clone(), name: name.clone() };
+        Master::of(interface.master.as_ref().and_then(|name| self.state.interface(&id(name))))
+    }
+
+    // What goes along.
+
+    fn remove_all(&mut self, test: impl Fn(&Object) -> bool) {
+        let keys: Vec<Key> =
+            self.state.iter().filter(|(_, o)| test(o)).map(|(k, _)| k.clone()).collect();
+        for key in keys {
+            self.state.remove(&key);
+        }
+    }
+
+    fn interfaces(&self, test: impl Fn(&Interface) -> bool) -> Vec<Interface> {
+        let interface = |object: &Object| match object {
+            Object::Interface(interface) if test(interface) => Some((**interface).clone()),
+            _ => None,
+        };
+        self.state.objects().filter_map(interface).collect()
+    }
+
+    fn put_interface(&mut self, interface: Interface) {
+        self.state.insert(Object::Interface(Box::new(interface)));
+    }
+
+    fn take_namespace(&mut self, namespace: &Namespace) {
+        for interface in self.interfaces(|i| i.id.place == namespace.place) {
+            self.take_interface(&interface.id);
+        }
+        self.remove_all(|object| {
+            object.place() == namespace.place && !matches!(object, Object::File(_))
+        });
+    }
+
+    fn take_interface(&mut self, id: &InterfaceId) {
+        let Some(interface) = self.state.interface(id).cloned() else { return };
+        self.state.remove(&Key::Interface(id.clone()));
+        if let Kind::Physical(physical) = &interface.kind {
+            self.strangers.insert(physical.host_name.clone());
+        }
+        if !kernel::vanishes(&interface) {
+            return;
+        }
+        self.remove_all(|object| match object {
+            Object::Route(o) => {
+                o.place == id.place && o.hops.iter().any(|hop| hop.interface == id.name)
+            }
+            object => on_interface(object) == Some(id.clone()),
+        });
+        if let Kind::Veth(veth) = &interface.kind {
+            self.take_interface(&veth.peer);
+        }
+        for child in self.interfaces(|i| i.parent.as_ref() == Some(id)) {
+            self.take_interface(&child.id);
+        }
+        let master = Master::of(Some(&interface));
+        let member = |i: &Interface| i.id.place == id.place && i.master.as_ref() == Some(&id.name);
+        for member in self.interfaces(member) {
+            let released = kernel::released(&member, master);
+            let loss = kernel::loss(&member, master, &released, Master::None);
+            self.put_interface(released.clone());
+            self.lose(&member, &released, loss);
+        }
+    }
+
+    fn set_interface(&mut self, from: &Interface, to: &Interface) -> Done {
+        self.check_interface(to)?;
+        let (old, new) = (self.master_of(from), self.master_of(to));
+        self.put_interface(to.clone());
+        self.lose(from, to, kernel::loss(from, old, to, new));
+        if from.kernel_name != to.kernel_name {
+            self.remove_all(|object| match object {
+                Object::Rule(o) => {
+                    let name = Some(&from.id.name);
+                    o.place == from.id.place && (o.iif.as_ref() == name || o.oif.as_ref() == name)
+                }
+                _ => false,
+            });
+        }
+        for mut child in self.interfaces(|i| i.parent.as_ref() == Some(&to.id)) {
+            let follows = matches!(child.kind, Kind::Ipvlan(_)) && from.mtu != to.mtu;
+            if follows || child.mtu > to.mtu {
+                child.mtu = to.mtu;
+                self.put_interface(child);
+            }
+        }
+        Ok(())
+    }
+
+    /// What an interface that became `to` has lost by that.
+    fn lose(&mut self, from: &Interface, to: &Interface, loss: kernel::Loss) {
+        let id = &from.id;
+        if loss.port_vlans {
+            self.remove_all(|object| matches!(object, Object::PortVlan(o) if o.interface == *id));
+        }
+        let vlan = |i: &Interface| i.parent.as_ref() == Some(id) && matches!(i.kind, Kind::Vlan(_));
+        if loss.down.is_some() {
+            self.go_down(id);
+            for child in self.interfaces(|i| vlan(i) && i.up) {
+                let down = Interface { up: false, ..child.clone() };
+                self.put_interface(down.clone());
+                let loss = kernel::Loss { port_vlans: false, down: loss.down };
+                self.lose(&child, &down, loss);
+            }
+        }
+        if to.up && (!from.up || loss.down.is_some()) {
+            for child in self.interfaces(vlan) {
+                let down = Interface { up: false, ..child.clone() };
+                let up = Interface { up: true, ..child };
+                self.put_interface(up.clone());
+                self.lose(&down, &up, kernel::Loss::default());
+            }
+        }
+    }
+
+    fn go_down(&mut self, id: &InterfaceId) {
+        self.remove_all(|object| match object {
+            Object::Route(o) => {
+                o.place == id.place && o.hops.iter().any(|hop| hop.interface == id.name)
+            }
+            Object::Neighbour(o) => o.interface == *id,
+            Object::Address(o) => o.interface == *id && o.net.addr().is_ipv6(),
+            _ => false,
+        });
+    }
+
+    fn take_pvid(&mut self, vlan: &PortVlan) {
+        let others: Vec<Object> = self
+            .state
+            .objects()
+            .filter_map(|object| match object {
+                Object::PortVlan(o) if o.interface == vlan.interface && o.vid != vlan.vid => {
+                    Some(Object::PortVlan(PortVlan { pvid: false, ..o.clone() }))
+                }
+                _ => None,
+            })
+            .collect();
+        for other in others {
+            self.state.insert(other);
+        }
+    }
+
+    fn write_over(&mut self, sysctl: &crate::state::Sysctl) {
+        self.remove_all(|object| match object {
+            Object::Sysctl(o) => o.place == sysctl.place && kernel::overwrites(sysctl, o),
+            _ => false,
+        });
+    }
+
+    /// What goes after an address.
+    fn after_address(&mut self, id: &InterfaceId, address: std::net::IpAddr) {
+        let v4 = |object: &Object| match object {
+            Object::Address(o) => o.interface == *id && o.net.addr().is_ipv4(),
+            _ => false,
+        };
+        if address.is_ipv4() && self.find(v4).is_none() {
+            self.remove_all(|object| match object {
+                Object::Route(o) => {
+                    o.place == id.place
+                        && o.destination.addr().is_ipv4()
+                        && o.hops.iter().any(|hop| hop.interface == id.name)
+                }
+                _ => false,
+            });
+        }
+        let twin = |object: &Object| match object {
+            Object::Address(o) => o.interface.place == id.place && o.net.addr() == address,
+            _ => false,
+        };
+        if self.find(twin).is_none() {
+            self.remove_all(|object| match object {
+                Object::Route(o) => o.place == id.place && o.source == Some(address),
+                _ => false,
+            });
+        }
+    }
+}
+
+/// The interface that an object belongs to.
+fn on_interface(object: &Object) -> Option<InterfaceId> {
+    match object {
+        Object::PortVlan(o) => Some(o.interface.clone()),
+        Object::Address(o) => Some(o.interface.clone()),
+        Object::Neighbour(o) => Some(o.interface.clone()),
+        Object::Qdisc(o) => Some(o.interface.clone()),
+        Object::Sysctl(o) => {
+            o.interface.as_ref().map(|n| InterfaceId { place: o.place.clone(), name: n.clone() })
+        }
+        _ => None,
+    }
+}
