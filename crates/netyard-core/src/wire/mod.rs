@@ -22,6 +22,8 @@ pub mod neighbour;
 pub mod qdisc;
 pub mod route;
 pub mod rule;
+#[cfg(test)]
+mod tests;
 pub mod vlan;
 
 pub use mark::{Mark, group};

@@ -1,0 +1,521 @@
+//! What is written is read back the same: every kind of interface and every
+//! object, message by message. That the kernel agrees is proved in
+//! `netyard-linux`'s kernel tests.
+
+use std::collections::BTreeSet;
+
+use netlink_packet_core::NetlinkSerializable;
+use netlink_packet_route::RouteNetlinkMessage;
+
+use super::link::{Creation, Made, Target, read_all};
+use super::{Names, Request, address, group, neighbour, qdisc, route, rule, vlan};
+use crate::addr::Mac;
+use crate::interface::{
+    Bond, BondMode, Bridge, BridgePort, Interface, Ipvlan, IpvlanIsolation, IpvlanMode, Kind,
+    Macvlan, MacvlanMode, Physical, Tap, Veth, Vlan, Vrf, Vxlan,
+};
+use crate::name::{FullName, InterfaceName, NodeName, YardName};
+use crate::state::{
+    Address, Impairment, InterfaceId, Neighbour, NextHop, Place, PortVlan, Qdisc, Route, RouteKind,
+    Rule, RuleAction,
+};
+
+fn full(name: &str) -> FullName {
+    FullName::new(name).unwrap()
+}
+
+fn kernel(name: &str) -> InterfaceName {
+    InterfaceName::new(name).unwrap()
+}
+
+fn node(name: &str) -> Place {
+    Place::Node(NodeName::new(name).unwrap())
+}
+
+fn id(place: Place, name: &str) -> InterfaceId {
+    InterfaceId { place, name: full(name) }
+}
+
+fn yard() -> YardName {
+    YardName::new("home").unwrap()
+}
+
+fn interface(kind: Kind) -> Interface {
+    Interface {
+        id: id(node("r1"), "the-long-way-round"),
+        kernel_name: kernel("thelongw~abcdef"),
+        kind,
+        parent: None,
+        master: None,
+        port: None,
+        mtu: Some(1400),
+        mac: Some(Mac([2, 0, 0, 0, 0, 9])),
+        up: true,
+    }
+}
+
+/// The body of a message: what a dump gives without the netlink header.
+fn body(request: &Request) -> Vec<u8> {
+    let mut bytes = vec![0; request.message.buffer_len()];
+    request.message.serialize(&mut bytes);
+    bytes
+}
+
+/// One message that says all that several say of an interface.
+fn joined(requests: &[Request]) -> Vec<u8> {
+    let mut whole = vec![0; 16];
+    for bytes in requests.iter().map(body) {
+        whole[4..8].copy_from_slice(&bytes[4..8]);
+        whole[8] |= bytes[8];
+        whole.extend(&bytes[16..]);
+    }
+    whole
+}
+
+fn target(yard: &YardName) -> Target<'_> {
+    Target { yard, index: 7, netns: None, parent: None, master: None, bonded: false }
+}
+
+/// Another interface in the same place, as the kernel tells of it.
+fn neighbour_link(index: u32, name: &str) -> Vec<u8> {
+    let mut other = interface(Kind::Dummy);
+    other.id.name = full(name);
+    other.kernel_name = kernel(name);
+    let yard = yard();
+    let Creation::Link(request) = other.creation(&Target { index, ..target(&yard) }) else {
+        unreachable!()
+    };
+    body(&request)
+}
+
+fn survives(interface: &Interface, target: Target<'_>) {
+    let mut requests = match interface.creation(&target) {
+        Creation::Link(request) => vec![request],
+        other => unreachable!("{other:?}"),
+    };
+    requests.extend(interface.configuration(&target, Made::Whole));
+    let messages = [joined(&requests), neighbour_link(3, "eth0"), neighbour_link(4, "br0")];
+    let messages: Vec<&[u8]> = messages.iter().map(|m| &m[..]).collect();
+    let (names, seen) = read_all(target.yard, &node("r1"), &messages);
+    assert_eq!(seen[0].interface.as_ref(), Some(interface));
+    assert_eq!(seen[0].group, group(target.yard));
+    assert_eq!(names.index(&interface.id.name), Ok(target.index));
+    assert_eq!(names.kernel(&interface.id.name), interface.kernel_name.as_str());
+}
+
+pub(crate) fn bridge() -> Bridge {
+    Bridge {
+        stp: true,
+        priority: 4096,
+        forward_delay: 4000,
+        hello_time: 1000,
+        max_age: 10_000,
+        ageing_time: 60_000,
+        vlan_filtering: true,
+        multicast_snooping: true,
+        multicast_querier: true,
+        group_forward_mask: 8,
+    }
+}
+
+#[test]
+fn interfaces_without_a_parent_survive() {
+    let yard = yard();
+    for mode in [
+        BondMode::BalanceRr,
+        BondMode::ActiveBackup,
+        BondMode::BalanceXor,
+        BondMode::Broadcast,
+        BondMode::Lacp,
+        BondMode::BalanceTlb,
+        BondMode::BalanceAlb,
+    ] {
+        survives(&interface(Kind::Bond(Bond { mode, miimon: 50 })), target(&yard));
+    }
+    for kind in [Kind::Dummy, Kind::Ifb, Kind::Bridge(bridge()), Kind::Vrf(Vrf { table: 1 << 20 })]
+    {
+        survives(&interface(kind.clone()), target(&yard));
+        survives(&Interface { up: false, ..interface(kind) }, target(&yard));
+    }
+}
+
+#[test]
+fn interfaces_on_a_parent_survive_here_and_abroad() {
+    let yard = yard();
+    let mut kinds: Vec<Kind> = [MacvlanMode::Bridge, MacvlanMode::Private, MacvlanMode::Vepa]
+        .into_iter()
+        .chain([MacvlanMode::Passthru])
+        .flat_map(|mode| [Kind::Macvlan(Macvlan { mode }), Kind::Macvtap(Macvlan { mode })])
+        .collect();
+    for service_tag in [false, true] {
+        kinds.push(Kind::Vlan(Vlan { id: 4094, service_tag }));
+    }
+    for mode in [IpvlanMode::L2, IpvlanMode::L3, IpvlanMode::L3s] {
+        for isolation in [IpvlanIsolation::Bridge, IpvlanIsolation::Private, IpvlanIsolation::Vepa]
+        {
+            kinds.push(Kind::Ipvlan(Ipvlan { mode, isolation }));
+        }
+    }
+    for (remote, local) in [("10.0.0.2", "10.0.0.1"), ("fd00::2", "fd00::1")] {
+        kinds.push(Kind::Vxlan(Vxlan {
+            id: 0xab_cdef,
+            remote: Some(remote.parse().unwrap()),
+            local: Some(local.parse().unwrap()),
+            port: 8472,
+            ttl: 64,
+            learning: false,
+        }));
+    }
+    for kind in kinds {
+        let has_mac = !matches!(kind, Kind::Ipvlan(_));
+        for parent in [id(node("r1"), "eth0"), id(Place::Host, "eth0")] {
+            let mut interface = interface(kind.clone());
+            interface.mac = interface.mac.filter(|_| has_mac);
+            interface.parent = Some(parent);
+            survives(&interface, Target { parent: Some(3), ..target(&yard) });
+        }
+    }
+}
+
+#[test]
+fn a_ports_options_survive() {
+    let yard = yard();
+    let port = BridgePort {
+        cost: 50,
+        priority: 7,
+        hairpin: true,
+        isolated: true,
+        learning: false,
+        unicast_flood: false,
+        multicast_router: true,
+    };
+    let mut interface = interface(Kind::Dummy);
+    interface.master = Some(full("br0"));
+    interface.port = Some(port);
+    survives(&interface, Target { master: Some(4), ..target(&yard) });
+}
+
+#[test]
+fn both_ends_of_a_cable_survive() {
+    let yard = yard();
+    let ends = [id(node("r1"), "eth0"), id(Place::Fabric, "a-port-of-the-bridge")];
+    let end = |own: usize, kernel_name| Interface {
+        id: ends[own].clone(),
+        kernel_name: kernel(kernel_name),
+        kind: Kind::Veth(Veth { peer: ends[1 - own].clone() }),
+        ..interface(Kind::Dummy)
+    };
+    let (first, second) = (end(1, "aportoft~abcdef"), end(0, "eth0"));
+    let (at, peer_at) =
+        (Target { netns: Some(11), ..target(&yard) }, Target { netns: Some(12), ..target(&yard) });
+    let pair = Interface::pair_creation(&first, &at, &second, &peer_at);
+    let mut requests = vec![pair];
+    requests.extend(first.configuration(&at, Made::Whole));
+    let (_, seen) = read_all(&yard, &Place::Fabric, &[&joined(&requests)]);
+    assert_eq!(seen[0].interface.as_ref(), Some(&first));
+
+    let RouteNetlinkMessage::NewLink(message) = &requests[0].message else { unreachable!() };
+    let text = format!("{message:?}");
+    assert!(text.contains("NetNsFd(11)") && text.contains("NetNsFd(12)"), "{text}");
+    // The peer comes down, so its configuration brings it up.
+    let peer = joined(&second.configuration(&peer_at, Made::AsPeer));
+    assert_eq!(peer[8], 1);
+}
+
+#[test]
+fn what_no_message_makes_is_configured_whole() {
+    let yard = yard();
+    let options = Tap { owner: Some(1000), group: None, multi_queue: true };
+    let tap = interface(Kind::Tap(options.clone()));
+    match tap.creation(&target(&yard)) {
+        Creation::Tun { name, index, tap, options: asked } => {
+            assert_eq!((name.as_str(), index, tap), ("thelongw~abcdef", 7, true));
+            assert_eq!(asked, options);
+        }
+        other => unreachable!("{other:?}"),
+    }
+    let physical =
+        interface(Kind::Physical(Physical { host_name: InterfaceName::new("enp6s0").unwrap() }));
+    let bare = |interface: &Interface| {
+        let mut requests = interface.configuration(&target(&yard), Made::Bare);
+        requests.push(interface.moving(7, &target(&yard)));
+        joined(&requests)
+    };
+    let (_, seen) = read_all(&yard, &node("r1"), &[&bare(&physical)]);
+    assert_eq!(seen[0].interface.as_ref(), Some(&physical));
+    assert_eq!(seen[0].group, 0, "hardware in the group would keep it from being deleted");
+    let (_, seen) = read_all(&yard, &node("r1"), &[&bare(&tap)]);
+    assert_eq!(seen[0].group, group(&yard));
+}
+
+#[test]
+fn a_strangers_interface_is_only_seen() {
+    let yard = yard();
+    let stranger = YardName::new("other").unwrap();
+    let dummy = interface(Kind::Dummy);
+    let theirs = dummy.configuration(&target(&stranger), Made::Bare);
+    let elsewhere = dummy.configuration(&target(&yard), Made::Bare);
+    let (_, seen) = read_all(&yard, &node("r1"), &[&joined(&theirs)]);
+    assert!(seen[0].interface.is_none());
+    let (_, seen) = read_all(&yard, &node("r2"), &[&joined(&elsewhere)]);
+    assert!(seen[0].interface.is_none(), "it was moved by somebody");
+    assert!(seen[0].mark.is_some());
+}
+
+#[test]
+fn settings_say_only_what_differs() {
+    let yard = yard();
+    let at = target(&yard);
+    let from = interface(Kind::Bridge(bridge()));
+    assert_eq!(from.settings(&from, &at), []);
+    let to = Interface { mtu: Some(9000), up: false, ..from.clone() };
+    let requests = to.settings(&from, &at);
+    assert_eq!(requests.len(), 2, "{requests:?}");
+    // STP off goes first: with it on, the kernel refuses a forward delay of 0.
+    let to = interface(Kind::Bridge(Bridge { stp: false, forward_delay: 0, ..bridge() }));
+    let text = format!("{:?}", to.settings(&from, &at));
+    assert!(text.find("StpState").unwrap() < text.find("ForwardDelay").unwrap(), "{text}");
+    assert!(!text.contains("Priority"), "{text}");
+}
+
+fn names() -> Names {
+    let mut names = Names::default();
+    names.insert(3, full("eth0"), kernel("eth0"));
+    names.insert(4, full("the-long-way-round"), kernel("thelongw~abcdef"));
+    names
+}
+
+#[test]
+fn addresses_survive() {
+    for (net, peer, dad) in [
+        ("10.0.0.1/24", None, false),
+        ("10.0.0.1/32", Some("10.0.0.2"), false),
+        ("10.0.0.0/31", None, false),
+        ("fd00::1/64", None, false),
+        ("fd00::1/64", None, true),
+        ("fd00::1/128", Some("fd00::2"), false),
+    ] {
+        let address = Address {
+            interface: id(node("r1"), "the-long-way-round"),
+            net: net.parse().unwrap(),
+            peer: peer.map(|peer| peer.parse().unwrap()),
+            dad,
+        };
+        let message = body(&address.add(&names()).unwrap());
+        assert_eq!(address::read(&node("r1"), &names(), &message), Some(address));
+    }
+}
+
+#[test]
+fn neighbours_survive() {
+    for (address, mac) in
+        [("10.0.0.9", Some(Mac([2, 0, 0, 0, 0, 9]))), ("fd00::9", None), ("10.0.0.8", None)]
+    {
+        let neighbour =
+            Neighbour { interface: id(node("r1"), "eth0"), address: address.parse().unwrap(), mac };
+        let message = body(&neighbour.add(&names()).unwrap());
+        assert_eq!(neighbour::read(&node("r1"), &names(), &message), Some(neighbour));
+    }
+}
+
+fn hop(gateway: Option<&str>, interface: &str, weight: u16) -> NextHop {
+    let gateway = gateway.map(|gateway| gateway.parse().unwrap());
+    NextHop { gateway, interface: full(interface), onlink: weight > 1, weight }
+}
+
+#[test]
+fn routes_survive() {
+    let route = |destination: &str, hops: Vec<NextHop>| Route {
+        place: node("r1"),
+        table: 254,
+        destination: destination.parse().unwrap(),
+        metric: 1024,
+        kind: if hops.is_empty() { RouteKind::Prohibit } else { RouteKind::Unicast },
+        hops,
+        source: None,
+        mtu: None,
+    };
+    let routes = [
+        route("0.0.0.0/0", vec![hop(Some("10.0.0.1"), "eth0", 1)]),
+        route("10.9.0.0/16", vec![hop(Some("fd00::1"), "eth0", 1)]),
+        route("::/0", vec![hop(Some("fd00::1"), "eth0", 1)]),
+        route("10.9.0.0/16", vec![hop(None, "the-long-way-round", 1)]),
+        route("fd01::/48", vec![]),
+        Route { kind: RouteKind::Blackhole, ..route("10.0.0.0/8", vec![]) },
+        Route { kind: RouteKind::Unreachable, table: 70_000, ..route("10.0.0.0/8", vec![]) },
+        Route {
+            source: Some("10.0.0.7".parse().unwrap()),
+            mtu: Some(1280),
+            metric: 0,
+            table: 100,
+            ..route(
+                "10.1.0.0/16",
+                vec![
+                    hop(Some("10.0.0.1"), "eth0", 256),
+                    hop(Some("10.0.1.1"), "the-long-way-round", 2),
+                ],
+            )
+        },
+    ];
+    for route in routes {
+        let message = body(&route.add(&names()).unwrap());
+        assert_eq!(route::read(&node("r1"), &names(), &message), Some(route));
+    }
+}
+
+#[test]
+fn rules_survive() {
+    let rule = |action| Rule {
+        place: node("r1"),
+        ipv6: false,
+        priority: 100,
+        from: None,
+        to: None,
+        fwmark: None,
+        iif: None,
+        oif: None,
+        not: false,
+        action,
+        suppress_prefix_length: None,
+    };
+    let full_rule = Rule {
+        from: Some("10.0.0.0/8".parse().unwrap()),
+        to: Some("10.9.0.0/16".parse().unwrap()),
+        fwmark: Some((0x10, 0xff)),
+        iif: Some(full("the-long-way-round")),
+        oif: Some(full("eth0")),
+        not: true,
+        suppress_prefix_length: Some(0),
+        ..rule(RuleAction::Table(70_000))
+    };
+    let v6 =
+        Rule { ipv6: true, to: Some("fd00::/8".parse().unwrap()), ..rule(RuleAction::Table(254)) };
+    let rules = [
+        full_rule,
+        v6,
+        rule(RuleAction::Goto(200)),
+        rule(RuleAction::Blackhole),
+        rule(RuleAction::Unreachable),
+        rule(RuleAction::Prohibit),
+    ];
+    for rule in rules {
+        let message = body(&rule.add(&names()));
+        assert_eq!(rule::read(&node("r1"), &names(), &message), Some(rule));
+    }
+}
+
+#[test]
+fn vlans_of_ports_survive() {
+    for (pvid, untagged, on_bridge) in
+        [(false, false, false), (true, true, false), (false, true, true)]
+    {
+        let vlan =
+            PortVlan { interface: id(node("r1"), "eth0"), vid: 4094, pvid, untagged, on_bridge };
+        let mut message = body(&vlan.add(&names()).unwrap());
+        // The kernel tells whose port it is; a bridge is its own.
+        message.extend([8, 0, 10, 0]);
+        message.extend(if on_bridge { 3_u32 } else { 9 }.to_ne_bytes());
+        assert_eq!(vlan::read(&node("r1"), &names(), &message), [vlan]);
+    }
+}
+
+#[test]
+fn a_range_of_vlans_is_each_of_them() {
+    let mut message = vec![0; 16];
+    message[4] = 3;
+    let info = |flags: u16, vid: u16| {
+        [[8, 0, 2, 0], [flags as u8, 0, vid as u8, (vid >> 8) as u8]].concat()
+    };
+    let spec = [info(8, 20), info(16, 29), info(2 | 4, 1)].concat();
+    message.extend(((spec.len() + 4) as u16).to_ne_bytes());
+    message.extend([26, 0]);
+    message.extend(spec);
+    let read = vlan::read(&node("r1"), &names(), &message);
+    let vids: BTreeSet<u16> = read.iter().map(|vlan| vlan.vid).collect();
+    assert_eq!(vids, (20..=29).chain([1]).collect());
+    assert!(read.iter().all(|vlan| (vlan.vid == 1) == vlan.pvid));
+}
+
+#[test]
+fn impairments_survive() {
+    let ms = 1_000_000;
+    let all = Impairment {
+        delay: 20 * ms + 1,
+        jitter: 2 * ms,
+        loss: 5_000,
+        duplicate: 1,
+        reorder: 10_000,
+        corrupt: 999_999,
+        rate: 100_000_000,
+        limit: 0,
+    };
+    let rate = |rate| Impairment { rate, ..Impairment::default() };
+    for impairment in [
+        all,
+        Impairment { limit: 77, ..all },
+        Impairment { rate: 80_000_000_000, ..all },
+        Impairment { rate: 0, ..all },
+        Impairment { delay: 3_600_000 * ms, ..Impairment::default() },
+        rate(1_000_000),
+        rate(80_000_000_000),
+        Impairment { limit: 30, ..rate(64_000) },
+        // Not what was asked for, but what the kernel can do; and then it stays.
+        rate(9),
+        rate(1),
+        Impairment { limit: 10, ..rate(64_000) },
+    ] {
+        let settled = impairment.settled();
+        assert_eq!(settled, settled.settled());
+        let qdisc = Qdisc { interface: id(node("r1"), "eth0"), impairment };
+        let message = body(&qdisc.add(qdisc::USUAL_MTU, &names()).unwrap());
+        let read = qdisc::read(&node("r1"), &names(), &message).unwrap();
+        assert_eq!(read.impairment, settled);
+        let rate_only = Impairment { rate: impairment.rate, limit: impairment.limit, ..rate(0) };
+        assert_eq!(impairment.qdisc() == "tbf", impairment == rate_only);
+    }
+}
+
+#[test]
+fn anothers_objects_are_not_read() {
+    let route = Route {
+        place: node("r1"),
+        table: 254,
+        destination: "10.0.0.0/8".parse().unwrap(),
+        metric: 0,
+        kind: RouteKind::Blackhole,
+        hops: Vec::new(),
+        source: None,
+        mtu: None,
+    };
+    let mut message = body(&route.add(&names()).unwrap());
+    message[5] = 4; // RTPROT_STATIC
+    assert_eq!(route::read(&node("r1"), &names(), &message), None);
+    assert_eq!(route::read_any(&node("r1"), &names(), &message), Some(route));
+    let impairment = Impairment { delay: 1, ..Impairment::default() };
+    let qdisc = Qdisc { interface: id(node("r1"), "eth0"), impairment };
+    let mut message = body(&qdisc.add(qdisc::USUAL_MTU, &names()).unwrap());
+    message[10..12].copy_from_slice(&1_u16.to_ne_bytes());
+    assert_eq!(qdisc::read(&node("r1"), &names(), &message), None);
+}
+
+#[test]
+fn no_message_makes_a_reader_stumble() {
+    let mut seed = 1_u64;
+    for length in 0..400 {
+        let bytes: Vec<u8> = (0..length)
+            .map(|_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                // Small numbers make lengths that fit.
+                (seed >> 59) as u8
+            })
+            .collect();
+        let (place, names) = (node("r1"), names());
+        let _ = read_all(&yard(), &place, &[&bytes]);
+        let _ = address::read(&place, &names, &bytes);
+        let _ = neighbour::read(&place, &names, &bytes);
+        let _ = route::read_any(&place, &names, &bytes);
+        let _ = rule::read(&place, &names, &bytes);
+        let _ = vlan::read(&place, &names, &bytes);
+        let _ = qdisc::read(&place, &names, &bytes);
+    }
+}
