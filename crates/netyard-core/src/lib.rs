@@ -11,6 +11,7 @@ pub mod fake;
 pub mod interface;
 pub mod name;
 pub mod plan;
+pub mod schema;
 pub mod shape;
 pub mod spec;
 pub mod state;

@@ -1,3 +1,5 @@
+use netyard_core::schema;
+
 use crate::error::Result;
 use crate::ui;
 
@@ -7,11 +9,18 @@ use crate::ui;
 /// `netyard schema > netyard.schema.json`, and in the first line of the file
 /// `# yaml-language-server: $schema=netyard.schema.json`.
 #[derive(Debug, clap::Args)]
-pub struct Schema {}
+pub struct Schema {
+    /// Print the reference of all keys instead, in Markdown
+    #[arg(long)]
+    markdown: bool,
+}
 
 impl Schema {
     /// Does it.
     pub fn run(self) -> Result {
-        ui::print_json(&serde_json::json!({}))
+        if self.markdown {
+            return ui::print(&schema::markdown());
+        }
+        ui::print_json(&schema::json())
     }
 }

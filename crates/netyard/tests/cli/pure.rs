@@ -4,7 +4,7 @@ use std::fs;
 
 use snapbox::str;
 
-use crate::{directory, netyard};
+use crate::{directory, netyard, repository};
 
 #[test]
 fn init_writes_a_file_and_says_what_comes_next() {
@@ -80,4 +80,25 @@ fn a_wrong_command_line_ends_with_2() {
     netyard().arg("upp").assert().code(2);
     netyard().assert().code(2);
     netyard().args(["check", "--no-such-option"]).assert().code(2);
+}
+
+#[test]
+fn the_reference_in_docs_is_the_one_of_this_netyard() {
+    let output = netyard().args(["schema", "--markdown"]).output().unwrap();
+    let page = repository().join("docs/reference.md");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&page, &output.stdout).unwrap();
+    }
+    let written = fs::read_to_string(page).unwrap_or_default();
+    assert!(
+        written.as_bytes() == output.stdout,
+        "docs/reference.md is not of this netyard; `UPDATE=1 cargo test` writes it anew"
+    );
+}
+
+#[test]
+fn schema_is_json_of_the_draft_that_editors_speak() {
+    let output = netyard().arg("schema").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("{\n") && text.contains("http://json-schema.org/draft-07/schema#"));
 }
