@@ -64,7 +64,11 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     machine.arg(&image).arg(&script);
     let mut counter = Counter::default();
     let status = stream::run(&mut machine, |line| counter.see(line))?;
-    let rows = counter.finish(status.success(), "the guest");
+    let mut rows = counter.finish(status.success(), "the guest");
+    for row in &mut rows {
+        // The native suite passes over the tests that have just run in their own row.
+        row.skipped.retain(|reason, _| !reason.starts_with(NEEDS_VM));
+    }
     tier::save(root, tier::VM, &Record { rows, impossible: None })?;
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     println!("vm: {}", if code == 0 { "all is well".to_owned() } else { format!("status {code}") });
