@@ -63,8 +63,8 @@ const RULES: [Rule; 9] = [
         find: effect::changing_namespace,
     },
     Rule {
-        name: "only files writes files",
-        reason: "every write is atomic and undoable only if all take the same road",
+        name: "few write files",
+        reason: "what is written must be found again by `down`, and after a power cut",
         find: effect::writing_files,
     },
     Rule {
