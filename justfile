@@ -18,7 +18,8 @@ vm *OPTIONS:
 
 # measure netyard beside a floor and its peers
 bench *OPTIONS:
-    cargo run --release --package netyard-bench -- {{OPTIONS}}
+    cargo build --release --package netyard --package netyard-bench
+    target/release/netyard-bench {{OPTIONS}}
 
 # the reference of all crates
 docs:
