@@ -10,6 +10,8 @@ pub mod shape;
 pub mod syntax;
 pub mod yard;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// A place in one of the source files: a range of bytes.
@@ -99,7 +101,6 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error, to be completed by [`Diagnostic::at`] and the others; private
     /// to this folder, so that every message has a function here.
-    #[allow(dead_code)]
     fn error(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
@@ -154,6 +155,40 @@ impl Report {
     /// Adds one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.0.push(diagnostic);
+    }
+
+    /// Sorts by place; says once what a range of a thousand says a thousand
+    /// times; keeps at most `most`.
+    pub fn settle(&mut self, most: usize) {
+        let mut kept: Vec<(Diagnostic, usize)> = Vec::new();
+        let mut seen = BTreeMap::new();
+        for diagnostic in self.0.drain(..) {
+            let place = diagnostic.labels.first().map(|l| l.span);
+            let shape = diagnostic.message.replace(|c: char| c.is_ascii_digit(), "");
+            match seen.entry((place, diagnostic.code, shape)) {
+                Entry::Vacant(entry) => {
+                    entry.insert(kept.len());
+                    kept.push((diagnostic, 0));
+                }
+                Entry::Occupied(entry) => {
+                    let (first, more) = &mut kept[*entry.get()];
+                    *more += usize::from(first.message != diagnostic.message);
+                }
+            }
+        }
+        kept.sort_by_key(|(d, _)| d.labels.first().map(|l| (l.span.file, l.span.start)));
+        let over = kept.len().saturating_sub(most);
+        kept.truncate(most);
+        self.0.extend(kept.into_iter().map(|(mut diagnostic, more)| {
+            if more > 0 {
+                diagnostic.message.push_str(&format!(" (and {more} more like it)"));
+            }
+            diagnostic
+        }));
+        if over > 0 {
+            let place = self.0.last().and_then(|d| d.labels.first()).map(|l| l.span);
+            self.0.push(shape::and_more(place.unwrap_or_default(), over));
+        }
     }
 
     /// True when something stops the work.

@@ -209,3 +209,37 @@ pub fn and_more(span: Span, count: usize) -> Diagnostic {
         .at(span, "")
         .hint("mend these first")
 }
+
+/// Adds that some words would do as well.
+pub fn or_words(diagnostic: &mut Diagnostic, words: &[&str]) {
+    if matches!(diagnostic.code, "bad-value" | "wrong-type") && !words.is_empty() {
+        diagnostic.hints.push(format!("or write {}", quoted_list(words).replace(", ", " or ")));
+    }
+}
+
+/// The name that stands in for `yard:` cannot be one.
+pub fn bad_fallback_name(name: &str, span: Span, why: &str) -> Diagnostic {
+    Diagnostic::error(
+        "bad-name",
+        format!("the yard has no name, and `{name}`, that of its directory, {why}"),
+    )
+    .at(span, "no `yard:` in this file")
+    .hint("write `yard: NAME` at the top")
+}
+
+/// A key that means something only beside another.
+pub fn needs_beside(key: &str, span: Span, other: &str) -> Diagnostic {
+    Diagnostic::error("missing-key", format!("`{key}` means nothing without `{other}`"))
+        .at(span, format!("without `{other}`"))
+        .hint(format!("add `{other}:`, or take `{key}:` out"))
+}
+
+/// A setting of a bridge's port for an interface that is in no bridge.
+pub fn needs_bridge(key: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "not-in-a-bridge",
+        format!("`{key}` is for a port of a bridge, and this interface is in none"),
+    )
+    .at(span, "")
+    .hint("add `network:` or `master:`")
+}

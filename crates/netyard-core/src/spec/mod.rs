@@ -1,7 +1,15 @@
 //! The Spec: what the user wrote, checked word by word, every value with its
 //! place. Names are not yet resolved and nothing is allotted; ranges and
 //! variables are expanded.
+//!
+//! [`parse`] makes it, in steps with a module each: `include` (texts -> tree, by
+//! `tree`), `expand` (variables, ranges, loops), `check` (tree -> Record, against
+//! the tables of [`shapes`]) and `decode` (Record -> Spec).
 
+mod check;
+mod decode;
+mod expand;
+mod include;
 pub(crate) mod limit;
 mod scalar;
 pub mod shapes;
@@ -12,10 +20,54 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::addr::Mac;
-use crate::diag::{Span, Spanned};
+use crate::diag::{Diagnostic, Report, Source, Sources, Span, Spanned};
 use crate::interface::{BridgePort, Kind};
 use crate::name::{FullName, InterfaceName, NodeName, YardName};
 use crate::state::{Impairment, RouteKind, RuleAction};
+
+/// What reading a file gives.
+#[derive(Debug)]
+pub struct Parsed {
+    /// What was read; there even when the report has errors, as far as it could
+    /// be read, so that `resolve` may find more mistakes; nothing is done with
+    /// it then. None when it would only mislead.
+    pub spec: Option<Spec>,
+    /// All that is wrong with the text.
+    pub report: Report,
+    /// All texts that were read; places in the report and the spec point here.
+    pub sources: Sources,
+}
+
+/// Reads a yard's file and those that it includes.
+///
+/// `fallback_name` stands in for `yard:`. `load` gives the text of an included
+/// file: it gets the path as written and the name of the source that includes
+/// it, to which the path is relative; its error is a phrase ("no such file").
+/// The included source's name is its path relative to the directory of the
+/// including source's name, so `load` can go by names alone.
+pub fn parse(
+    root: Source,
+    fallback_name: &str,
+    load: &mut dyn FnMut(&str, &str) -> Result<String, String>,
+) -> Parsed {
+    let (mut sources, mut report) = (Sources::default(), Report::default());
+    let spec = include::read(root, load, &mut sources, &mut report)
+        .and_then(|tree| expand::expand(tree, &mut report))
+        .and_then(|expanded| {
+            let mark = report.0.len();
+            let record = check::check(&expanded.root, &mut report);
+            let spec = decode::decode(&record, fallback_name, &mut report);
+            // A text whose variables failed has been complained of already.
+            let failed = |d: &Diagnostic| {
+                d.labels.first().is_some_and(|l| expanded.failed.contains(&l.span))
+            };
+            let later = report.0.split_off(mark);
+            report.0.extend(later.into_iter().filter(|d| !failed(d)));
+            spec.filter(|_| mark == 0)
+        });
+    report.settle(limit::DIAGNOSTICS);
+    Parsed { spec, report, sources }
+}
 
 /// A whole file, its includes merged in.
 #[derive(Clone, Debug)]
