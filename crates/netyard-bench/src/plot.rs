@@ -11,6 +11,8 @@ const TOP: f64 = 44.0;
 const GAP: f64 = 34.0;
 /// Room for the legend below the panels.
 const FOOT: f64 = 84.0;
+/// Room for the four entries of a row of the legend.
+const LEGEND: f64 = 680.0;
 
 /// One line of a panel.
 struct Series {
@@ -100,7 +102,7 @@ pub fn svg(options: &Options, records: &[Record]) -> String {
             10f64.powf(times().fold(1.0, f64::max).log10().ceil()),
         ),
     };
-    let width = LEFT + options.shapes.len() as f64 * (PANEL + GAP);
+    let width = (LEFT + options.shapes.len() as f64 * (PANEL + GAP)).max(LEGEND);
     let height = TOP + HEIGHT + FOOT;
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
