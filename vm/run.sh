@@ -73,9 +73,10 @@ systemd.unit=vm-job.target systemd.show_status=0 systemd.log_level=warning ${VM_
     # The guest may write to its port only as long as the host's side has not seen the end of
     # its input: a FIFO that we hold open ourselves never ends.
     mkfifo "$job/silence"
-    # setpriv: the machine dies with the shell that watches it, however that ends.
+    # setpriv: the clock dies with this script and the machine with the clock, however they end.
     # shellcheck disable=SC2046
-    TMPDIR=$job exec timeout -k 5 "$limit" setpriv --pdeathsig KILL qemu-system-x86_64 \
+    TMPDIR=$job exec setpriv --pdeathsig TERM timeout -k 5 "$limit" \
+        setpriv --pdeathsig KILL qemu-system-x86_64 \
         -M q35 $(accelerator) -m "${VM_MEMORY:-2048}" -smp "${VM_CPUS:-2}" \
         -nodefaults -no-user-config -nographic -no-reboot \
         -kernel "$image/vmlinux" -initrd "$image/initrd.cpio" -append "$kernel_line" \

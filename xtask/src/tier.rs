@@ -58,6 +58,9 @@ impl Row {
     }
 }
 
+/// How the name of a row ends whose tests are examples in documentation.
+const DOCS: &str = " (examples in docs)";
+
 /// Counts tests from the lines that cargo and the test harness print.
 #[derive(Debug, Default)]
 pub struct Counter {
@@ -85,6 +88,11 @@ impl Counter {
         } else if let Some(result) = line.strip_prefix("test result: ") {
             self.open = false;
             if let Some(row) = self.rows.last_mut() {
+                // The last result is the binary's. One before it is part of a failed test's
+                // output, for a test may run the binary again; only docs come in several parts.
+                if !row.name.ends_with(DOCS) {
+                    (row.passed, row.failed, row.seconds) = (0, 0, 0.0);
+                }
                 row.passed += number_before(result, " passed");
                 row.failed += number_before(result, " failed");
                 row.seconds += seconds(result);
@@ -122,7 +130,7 @@ fn begins(line: &str) -> Option<String> {
     }
     let line = line.trim_start();
     if let Some(name) = line.strip_prefix("Doc-tests ") {
-        return Some(format!("{name} (examples in docs)"));
+        return Some(format!("{name}{DOCS}"));
     }
     let binary = line.strip_prefix("Running ")?.strip_suffix(')')?.rsplit_once('(')?.1;
     let file = binary.rsplit('/').next()?;

@@ -37,6 +37,26 @@ fn counts_each_binary_with_the_reasons_of_what_was_skipped() {
 }
 
 #[test]
+fn a_result_inside_the_output_of_a_failed_test_is_not_counted() {
+    let output = "\
+== kernel ==
+test a ... FAILED
+---- a stdout ----
+test a ... FAILED
+test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out; finished in 1.00s
+test result: FAILED. 9 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 2.00s
+";
+    let rows = count(output, false);
+    assert_eq!((rows[0].passed, rows[0].failed, rows[0].seconds), (9, 1, 2.0));
+}
+
+#[test]
+fn docs_are_counted_in_all_their_parts() {
+    let part = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; finished in 0.10s\n";
+    assert_eq!(count(&format!("   Doc-tests x\n{part}{part}"), true)[0].passed, 4);
+}
+
+#[test]
 fn a_binary_that_dies_before_its_result_is_a_failure() {
     let rows = count("== kernel ==\ntest a ... ok\n", false);
     assert_eq!((rows.len(), rows[0].failed), (1, 1));

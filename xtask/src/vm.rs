@@ -56,7 +56,9 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     let script = image.join("job");
     fs::write(&script, job(root, &built, &options)?)?;
 
-    let mut machine = Command::new(root.join("vm/run.sh"));
+    // However we end, the machine ends, too.
+    let mut machine = Command::new("setpriv");
+    machine.args(["--pdeathsig", "TERM"]).arg(root.join("vm/run.sh"));
     machine.arg("--limit").arg(options.limit.to_string());
     for share in shares(root, &built) {
         machine.arg("--share").arg(share);
