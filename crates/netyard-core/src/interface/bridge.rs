@@ -249,8 +249,8 @@ pub struct BridgePort {
 
 /// The kernel option that brings bridges.
 pub(crate) const KERNEL_OPTION: &str = "CONFIG_BRIDGE";
-/// The kernel option without which a bridge takes `vlan-filtering`, says
-/// nothing, and does not filter (net/bridge/br_netlink.c, `br_changelink`).
+/// The kernel option without which a bridge refuses to hear of VLAN filtering,
+/// be it to be off (EOPNOTSUPP, net/bridge/br_private.h, `br_vlan_filter_toggle`).
 pub(crate) const VLAN_KERNEL_OPTION: &str = "CONFIG_BRIDGE_VLAN_FILTERING";
 
 // linux/if_link.h
@@ -302,6 +302,7 @@ impl Bridge {
     /// (`vlan_default_pvid` 0), filtering or not.
     pub(crate) fn data(&self) -> InfoData {
         let mut data = self.settings();
+        data.retain(|setting| *setting != InfoBridge::VlanFiltering(false));
         data.push(InfoBridge::VlanDefaultPvid(0));
         InfoData::Bridge(data)
     }
@@ -423,7 +424,7 @@ impl BridgePort {
     }
 
     /// Reads `IFLA_INFO_SLAVE_DATA`. The cost is always the kernel's number,
-    /// never 0; see [`super::Interface::as_managed_by`].
+    /// never 0; see [`crate::state::State::as_managed_by`].
     pub(crate) fn read(data: &[u8]) -> Option<Self> {
         let mut port = Self::DEFAULT;
         for (kind, value) in attributes(data) {

@@ -184,11 +184,10 @@ impl Kind {
 }
 
 impl Interface {
-    /// An observed interface, without what `desired` leaves to the kernel: its
+    /// Forgets of an observed interface what `desired` leaves to the kernel: its
     /// MTU, its MAC address, the path cost of its port. What is left is equal to
     /// `desired` exactly when nothing has to change.
-    #[must_use]
-    pub fn as_managed_by(mut self, desired: &Self) -> Self {
+    pub(crate) fn leave_to_kernel(&mut self, desired: &Self) {
         self.mtu = self.mtu.filter(|_| desired.mtu.is_some());
         self.mac = self.mac.filter(|_| desired.mac.is_some());
         if let (Some(port), Some(wanted)) = (&mut self.port, &desired.port)
@@ -196,6 +195,5 @@ impl Interface {
         {
             port.cost = 0;
         }
-        self
     }
 }

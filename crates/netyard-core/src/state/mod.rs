@@ -52,6 +52,29 @@ impl State {
         self.objects.values()
     }
 
+    /// An observed State without what `desired` leaves to the kernel, so that
+    /// the two are equal exactly when nothing has to change.
+    #[must_use]
+    pub fn as_managed_by(mut self, desired: &Self) -> Self {
+        for (key, object) in &mut self.objects {
+            if let Object::Interface(interface) = object
+                && let Some(Object::Interface(wanted)) = desired.objects.get(key)
+            {
+                interface.leave_to_kernel(wanted);
+            }
+        }
+        self
+    }
+
+    /// A desired State in the steps in which the kernel keeps its numbers (times
+    /// of bridges, rates and limits of qdiscs), so that what is read back can
+    /// equal it.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        self.objects.values_mut().for_each(Object::settle);
+        self
+    }
+
     /// True when there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty()

@@ -294,6 +294,19 @@ pub enum Key {
 }
 
 impl Object {
+    /// Puts its numbers in the steps in which the kernel keeps them.
+    pub(super) fn settle(&mut self) {
+        match self {
+            Self::Interface(o) => {
+                if let crate::interface::Kind::Bridge(bridge) = &mut o.kind {
+                    *bridge = bridge.clone().rounded();
+                }
+            }
+            Self::Qdisc(o) => o.impairment = o.impairment.settled(),
+            _ => {}
+        }
+    }
+
     /// What makes it the same object.
     pub fn key(&self) -> Key {
         match self {

@@ -2,6 +2,9 @@
 //! leaves nothing behind. What needs a kernel with more in it is in modules named `vm_…`, is
 //! `#[ignore = "needs the VM tier: …"]`, and runs by `cargo xtask vm`.
 
+mod bed;
+mod kinds;
+mod traffic;
 mod vm_smoke;
 
 use std::process::Command;

@@ -9,7 +9,7 @@ use netlink_packet_route::link::{
     LinkFlags, LinkInfo, LinkMessage, Prop,
 };
 
-use crate::interface::{BridgePort, Interface, Kind, Tap};
+use crate::interface::{BridgePort, Change, Interface, Kind, Tap};
 use crate::name::{ALTNAME_MAX, InterfaceName, YardName};
 use crate::wire::{Mark, Request, group};
 
@@ -220,10 +220,13 @@ impl Interface {
     pub fn settings(&self, from: &Self, target: &Target<'_>) -> Vec<Request> {
         let index = target.index;
         let mut requests = Vec::new();
-        if from.up && !self.up {
+        let joins = self.master != from.master;
+        let pauses = joins && target.bonded || matches!(from.change(self), Change::WhileDown(_));
+        if from.up && (!self.up || pauses) {
             requests.push(set(up(index, false)));
         }
-        let joins = self.master != from.master;
+        // A member that leaves a bond is left down.
+        let comes_up = self.up && (!from.up || pauses || joins);
         if joins {
             let mut message = at(index);
             message.attributes.push(LinkAttribute::Controller(target.master.unwrap_or(0)));
@@ -255,10 +258,10 @@ impl Interface {
         if alias != Mark::of(target.yard, from) {
             message.attributes.push(LinkAttribute::IfAlias(alias.alias()));
         }
-        if self.up && !from.up {
+        if comes_up {
             set_up(&mut message, true);
         }
-        if !message.attributes.is_empty() || self.up && !from.up {
+        if !message.attributes.is_empty() || comes_up {
             requests.push(set(message));
         }
         self.altname_changes(from, index, &mut requests);
