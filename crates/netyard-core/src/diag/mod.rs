@@ -111,6 +111,11 @@ impl Diagnostic {
         }
     }
 
+    /// As [`Diagnostic::error`], for what works, but hardly as meant.
+    fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, message) }
+    }
+
     /// Adds a place and what is said there.
     fn at(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { span, text: text.into() });

@@ -3,10 +3,12 @@
 //! and `==` is the idempotence test.
 
 mod display;
+mod lower;
 mod object;
 
 use std::collections::BTreeMap;
 
+pub use lower::lower;
 pub use object::*;
 
 /// The table that ordinary routes are in (`RT_TABLE_MAIN`, linux/rtnetlink.h).

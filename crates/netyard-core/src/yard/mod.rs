@@ -1,2 +1,259 @@
 //! The Yard: what the Spec means. Names are resolved, defaults filled in,
 //! addresses and MACs allotted, deterministically.
+//!
+//! [`resolve`] runs these passes, each a pure function of those before it:
+//!
+//! 1. `gather`: who is there. Nodes, networks, links, and every interface once,
+//!    whichever of them makes it.
+//! 2. `relate`: parents and masters, and an order in which what is below
+//!    comes first.
+//! 3. `mtu`: from the networks and links upward.
+//! 4. `segment`: bridges, their ports and shards, VLANs.
+//! 5. `naming`: a kernel name for every interface, a file name for every namespace.
+//! 6. `address`: pools, prefixes, addresses.
+//! 7. `route`, `rule`, `sysctl`, `file`: what each node is configured with.
+//! 8. `check`: what is only visible from above, such as an address used twice.
+//! 9. `assemble`: the Yard, if nothing was wrong.
+//!
+//! A pass that meets a mistake reports it and leaves the thing out, so that one
+//! run reports them all.
+//!
+//! What a yard looks like on the host:
+//!
+//! * A node of kind netns is a namespace, called `YARD-NODE` for `ip netns`.
+//! * A network is a bridge. It lives in the yard's fabric, a namespace called
+//!   `YARD.fabric`, where no firewall of the host sees its frames; with `host:`
+//!   it is on the host. `NODE.IFACE` is the bridge's end of a node's cable.
+//! * A network of more than [`SHARD`] ports is a star of bridges.
+//! * A link is a veth pair straight between two nodes.
+//! * A netns node is not a router unless the file says so: `net.ipv4.ip_forward`
+//!   is pinned to 0, because a new namespace copies it from the host, where a
+//!   container engine may have set it.
+
+mod address;
+mod assemble;
+mod check;
+mod file;
+mod gather;
+mod mtu;
+mod naming;
+mod pool;
+mod prefix;
+mod relate;
+mod route;
+mod rule;
+mod segment;
+mod sysctl;
+
+use ipnet::IpNet;
+
+use crate::diag::{Report, Span};
+use crate::facts::Facts;
+use crate::interface;
+use crate::name::{FullName, NodeName, YardName};
+use crate::spec::Spec;
+use crate::state::{Impairment, InterfaceId, Namespace, Neighbour, Place, Route, Rule, Sysctl};
+
+/// Ports on one bridge, beyond which a network becomes a star of bridges: one
+/// core, and as many shards as it takes, each joined to it by a veth pair.
+///
+/// A kernel bridge takes 1,023 ports (`BR_PORT_BITS` 10, net/bridge/br_private.h)
+/// and floods a frame to all of them in one softirq; 128 keeps that short and
+/// lets 1,023 × 128 ports share one network.
+pub const SHARD: usize = 128;
+
+/// Namespaces of one yard, beyond which they are not published below
+/// `/run/netns`: each mount slows every later one down.
+pub const PUBLISHED_NAMESPACES: usize = 256;
+
+/// What the Spec means, complete and without mistakes.
+#[derive(Clone, Debug)]
+pub struct Yard {
+    /// Its name.
+    pub name: YardName,
+    /// The prefixes that addresses were allotted from, in the order in which
+    /// they were used; to be recorded, and given back as
+    /// [`Facts::recorded_pools`](crate::facts::Facts::recorded_pools).
+    pub pools: Vec<IpNet>,
+    /// The namespace in which bridges live that do not touch the host; none in
+    /// a yard without namespaces.
+    pub fabric: Option<Namespace>,
+    /// In the order of the file; the host, where the yard touches it, among them.
+    pub nodes: Vec<Node>,
+    /// In the order of the file.
+    pub networks: Vec<Network>,
+    /// In the order of the file.
+    pub links: Vec<Link>,
+}
+
+/// One isolated network stack, or the host.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: NodeName,
+    /// Where the file names it.
+    pub span: Span,
+    /// [`Place::Host`] or [`Place::Node`].
+    pub place: Place,
+    /// Its namespace; none for the host.
+    pub namespace: Option<Namespace>,
+    /// What netyard makes there, `lo` first; on the host, bridges of networks
+    /// are among them, foreign interfaces not.
+    pub interfaces: Vec<Interface>,
+    /// Settings, of the node and of its interfaces.
+    pub sysctls: Vec<Sysctl>,
+    /// Routes, gateway shorthands included.
+    pub routes: Vec<Route>,
+    /// Policy rules.
+    pub rules: Vec<Rule>,
+    /// Permanent neighbour entries.
+    pub neighbours: Vec<Neighbour>,
+    /// Files below `/etc/netns/NAME/`: name and content.
+    pub files: Vec<(String, String)>,
+    /// Commands, in order.
+    pub commands: Vec<Vec<String>>,
+}
+
+/// An interface of a node.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// As the kernel will have it.
+    pub device: interface::Interface,
+    /// Where the file makes it.
+    pub span: Span,
+    /// What it is plugged into.
+    pub attachment: Attachment,
+    /// Its addresses, in order.
+    pub addresses: Vec<Address>,
+    /// The VLANs it belongs to as a port of a bridge of its node; for a bridge,
+    /// those of the bridge itself.
+    pub vlans: Vec<Membership>,
+    /// What happens to what it sends.
+    pub impairment: Option<Impairment>,
+}
+
+/// What an interface is plugged into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// A network: index into [`Yard::networks`].
+    Network(usize),
+    /// It is the bridge of a network that touches the host.
+    Bridge(usize),
+    /// A link: index into [`Yard::links`], and which of its ends.
+    Link(usize, usize),
+    /// Nothing.
+    None,
+}
+
+/// An address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Address and prefix length.
+    pub net: IpNet,
+    /// Duplicate address detection.
+    pub dad: bool,
+    /// True when netyard chose it.
+    pub allotted: bool,
+    /// Where it was written; the interface's place when it was allotted.
+    pub span: Span,
+}
+
+/// Membership of a bridge port, or a bridge, in a VLAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Membership {
+    /// 1 to 4094.
+    pub vid: u16,
+    /// Untagged frames that come in belong to it.
+    pub pvid: bool,
+    /// Its frames go out untagged.
+    pub untagged: bool,
+}
+
+/// A layer-2 segment.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Its name.
+    pub name: FullName,
+    /// Where the file names it.
+    pub span: Span,
+    /// Its bridge, the core where there are shards: on the host it is also one
+    /// of the host's interfaces, in the fabric the first of `devices`.
+    pub bridge: InterfaceId,
+    /// Its prefixes, declared, taken over from explicit addresses, or allotted.
+    pub prefixes: Vec<IpNet>,
+    /// Of the bridge, its ports and their other ends, in bytes.
+    pub mtu: u32,
+    /// Ports belong to VLANs.
+    pub vlan_filtering: bool,
+    /// What it is made of in the fabric and on the host, besides what is a
+    /// node's: bridges, trunks between them, ports.
+    pub devices: Vec<Device>,
+}
+
+/// An interface that belongs to a network and not to a node.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// As the kernel will have it.
+    pub device: interface::Interface,
+    /// Its VLANs.
+    pub vlans: Vec<Membership>,
+}
+
+/// A cable between two interfaces.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// As written, or `a:x--b:y`.
+    pub name: String,
+    /// Where the file makes it.
+    pub span: Span,
+    /// Both interfaces.
+    pub ends: [InterfaceId; 2],
+    /// Its prefixes, declared, taken over from explicit addresses, or allotted.
+    pub prefixes: Vec<IpNet>,
+}
+
+impl Yard {
+    /// The node of that name.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|n| n.name.as_str() == name)
+    }
+
+    /// The network of that name.
+    pub fn network(&self, name: &str) -> Option<&Network> {
+        self.networks.iter().find(|n| n.name.as_str() == name)
+    }
+}
+
+impl Node {
+    /// The interface of that full name.
+    pub fn interface(&self, name: &str) -> Option<&Interface> {
+        self.interfaces.iter().find(|i| i.device.id.name.as_str() == name)
+    }
+}
+
+/// Finds out what a Spec means on the host of these Facts.
+///
+/// All mistakes are in the Report; without errors there is a Yard.
+pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
+    let mut report = Report::default();
+    let cast = gather::gather(spec, facts, &mut report);
+    let relations = relate::relate(&cast, facts, &mut report);
+    let mtus = mtu::resolve(&cast, &relations, facts, &mut report);
+    let segments = segment::resolve(&cast, &relations, &mut report);
+    let names = naming::assign(&cast, &segments, facts, &mut report);
+    let plan = address::allot(&cast, &relations, &mtus, facts, &mut report);
+    let connected = route::Connected::new(&cast, &plan);
+    let settings = assemble::Settings {
+        routes: route::resolve(&cast, &relations, &plan, &connected, facts, &mut report),
+        neighbours: route::neighbours(&cast, &mut report),
+        rules: rule::resolve(&cast, facts, &mut report),
+        sysctls: sysctl::resolve(&cast, &mut report),
+        files: file::resolve(&cast, &plan, &mut report),
+    };
+    check::all(&cast, &relations, &segments, &plan, facts, &mut report);
+    if report.has_errors() {
+        return (None, report);
+    }
+    let parts = assemble::Parts { cast, relations, mtus, segments, names, plan, settings };
+    (Some(parts.assemble()), report)
+}

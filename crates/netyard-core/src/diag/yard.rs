@@ -1,1 +1,0 @@
-//! Messages about names, addresses and relations: what `yard` finds while it resolves.

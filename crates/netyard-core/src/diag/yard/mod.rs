@@ -1,0 +1,11 @@
+//! Messages about names, addresses and relations: what `yard` finds while it resolves.
+
+mod address;
+mod cast;
+mod config;
+mod relation;
+
+pub use address::*;
+pub use cast::*;
+pub use config::*;
+pub use relation::*;

@@ -1,0 +1,258 @@
+//! Messages about parents, masters, kinds and VLANs.
+
+use crate::diag::{Diagnostic, Span, Spanned, quoted_list};
+use crate::name::FullName;
+
+/// A kind that needs a parent has none.
+pub fn parent_missing<'a>(
+    node: &str,
+    name: &FullName,
+    kind: &str,
+    span: Span,
+    others: impl Iterator<Item = &'a str>,
+) -> Diagnostic {
+    let found =
+        Diagnostic::error("parent-missing", format!("interface `{node}:{name}` has no parent"))
+            .at(span, format!("a `{kind}` interface needs `parent`"));
+    // `eth0.10` means to sit on `eth0`.
+    let mut others = others;
+    let head = name.as_str().split('.').next().unwrap_or_default();
+    match others.find(|o| *o == head) {
+        Some(near) => found.hint(format!("`{node}` has `{near}`; write `parent: {near}`")),
+        None => {
+            found.hint("write `parent: INTERFACE`, one of the same node, or `parent: host:eth0`")
+        }
+    }
+}
+
+/// `parent:` where there can be none.
+pub fn parent_refused(name: &FullName, span: Span) -> Diagnostic {
+    Diagnostic::error("parent-refused", format!("interface `{name}` cannot have a parent"))
+        .at(span, "")
+        .hint("`vlan`, `macvlan`, `macvtap`, `ipvlan` and `vxlan` interfaces can")
+}
+
+/// `parent:` beside `network:`.
+pub fn parent_beside_network(name: &FullName, span: Span) -> Diagnostic {
+    Diagnostic::error("parent-refused", format!("interface `{name}` has a parent and a network"))
+        .at(span, "its parent is the network's bridge")
+        .hint("leave one of them out")
+}
+
+/// A parent in another node.
+pub fn parent_elsewhere(said: &Spanned<String>, node: &str) -> Diagnostic {
+    Diagnostic::error("parent-elsewhere", format!("the parent is in another node, `{node}`"))
+        .at(said.span, "a parent is in the same node, or on the host")
+        .hint("join the nodes with a link, or plug both into a network")
+}
+
+/// A parent of a kind on which nothing can sit.
+pub fn parent_kind(own: &str, parent: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("parent-kind", format!("a `{own}` cannot sit on a `{parent}`")).at(span, "")
+}
+
+/// A parent whose frames go elsewhere already.
+pub fn parent_busy(parent: &FullName, span: Span, other: Span) -> Diagnostic {
+    Diagnostic::error("parent-busy", format!("`{parent}` cannot give its frames to both"))
+        .at(span, "this takes them all")
+        .at(other, "and so does this")
+        .hint(
+            "the kernel has one receiver for each interface: a bridge, a bond, macvlans or ipvlans",
+        )
+}
+
+/// An interface of a node that is not there.
+pub fn interface_unknown<'a>(
+    node: &str,
+    said: &Spanned<String>,
+    names: impl Iterator<Item = &'a str>,
+) -> Diagnostic {
+    let (value, span) = (&said.value, said.span);
+    Diagnostic::error("interface-unknown", format!("`{node}` has no interface `{value}`"))
+        .at(span, "")
+        .did_you_mean(value, names)
+}
+
+/// An interface of the host that is not there.
+pub fn host_interface_unknown<'a>(
+    name: &str,
+    span: Span,
+    names: impl Iterator<Item = &'a str>,
+) -> Diagnostic {
+    Diagnostic::error("interface-unknown", format!("the host has no interface `{name}`"))
+        .at(span, "")
+        .did_you_mean(name, names)
+}
+
+/// A master that cannot be one.
+pub fn master_kind(said: &Spanned<String>, kind: &str, made: Span) -> Diagnostic {
+    Diagnostic::error("master-kind", format!("`{}` cannot be a master", said.value))
+        .at(said.span, "a master is a `bridge`, `vrf` or `bond`")
+        .at(made, format!("this is a `{kind}`"))
+}
+
+/// A member that its master does not take.
+pub fn member_kind(name: &FullName, kind: &str, master: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "member-kind",
+        format!("`{name}` is a `{kind}`, which a `{master}` does not take"),
+    )
+    .at(span, "")
+}
+
+/// Parents and masters that go in a circle.
+pub fn relation_loop(node: &str, ring: &[(&str, Span)]) -> Diagnostic {
+    let names: Vec<&str> = ring.iter().map(|(name, _)| *name).collect();
+    let mut found = Diagnostic::error(
+        "relation-loop",
+        format!("in `{node}`, {} sit on each other in a circle", quoted_list(&names)),
+    );
+    for (_, span) in ring {
+        found = found.at(*span, "");
+    }
+    found.hint("an interface cannot be above and below the same other one")
+}
+
+/// A bond that nothing belongs to.
+pub fn bond_empty(name: &FullName, span: Span) -> Diagnostic {
+    Diagnostic::warning("bond-empty", format!("the bond `{name}` has no members"))
+        .at(span, "it carries nothing")
+        .hint(format!("write `master: {name}` at its members"))
+}
+
+/// Two VRFs with one table.
+pub fn vrf_table_twice(table: u32, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::error("vrf-table", format!("two VRFs of one node have the table {table}"))
+        .at(span, "this one")
+        .at(first, "and this one")
+}
+
+/// A VRF with one of the kernel's tables.
+pub fn vrf_table_reserved(name: &FullName, table: u32, span: Span) -> Diagnostic {
+    Diagnostic::error("vrf-table", format!("the VRF `{name}` cannot have the table {table}"))
+        .at(span, "0 and 253 to 255 are the kernel's own")
+}
+
+/// VLANs on what is no bridge port.
+pub fn vlan_without_bridge(name: &FullName, span: Span) -> Diagnostic {
+    Diagnostic::error("vlan-without-bridge", format!("`{name}` is no bridge port"))
+        .at(span, "VLANs are set on a port of a bridge")
+        .hint(format!(
+            "for a tagged interface write `{name}.10: {{ kind: vlan, parent: {name}, id: 10 }}`"
+        ))
+}
+
+/// `vlan:` beside `vlans:` or `native:`.
+pub fn vlan_access_and_trunk(span: Span, other: Span) -> Diagnostic {
+    Diagnostic::error("vlan-access-and-trunk", "a port is either access or trunk")
+        .at(span, "access: one VLAN, without tags")
+        .at(other, "trunk: several, with tags")
+        .hint("write `native:` for the VLAN of a trunk's frames without tags")
+}
+
+/// VLANs on a bridge that was told to ignore them.
+pub fn vlan_not_filtering(network: &str, span: Span, off: Span) -> Diagnostic {
+    Diagnostic::error("vlan-not-filtering", format!("{network} ignores VLANs"))
+        .at(span, "this port has some")
+        .at(off, "but filtering is off")
+        .hint("leave `vlan-filtering` out: it is on where any port has VLANs")
+}
+
+/// `port:` on what is no bridge port.
+pub fn port_without_bridge(name: &FullName, span: Span) -> Diagnostic {
+    Diagnostic::error("port-without-bridge", format!("`{name}` is no bridge port"))
+        .at(span, "")
+        .hint("`port` goes with `network`, or with a `master` that is a bridge")
+}
+
+/// `host-name:` or `port-mac:` without a port.
+pub fn port_name_without_port(name: &FullName, span: Span) -> Diagnostic {
+    Diagnostic::error("port-without-bridge", format!("`{name}` has no end at a network's bridge"))
+        .at(span, "")
+        .hint("`host-name` and `port-mac` go with `network`")
+}
+
+/// More ports than a star of bridges takes.
+pub fn too_many_ports(network: &str, ports: usize, most: usize, span: Span) -> Diagnostic {
+    Diagnostic::error("too-many-ports", format!("{network} has {ports} ports"))
+        .at(span, format!("netyard joins at most {most}"))
+        .hint("split it into several networks")
+}
+
+/// More isolated ports than one bridge takes.
+pub fn too_many_isolated(network: &str, ports: usize, most: usize, span: Span) -> Diagnostic {
+    Diagnostic::error("too-many-ports", format!("{network} has {ports} isolated ports"))
+        .at(span, format!("they must be on one bridge, which takes {most}"))
+}
+
+/// Two MTUs on one segment.
+pub fn mtu_differs(segment: &str, mtu: u32, span: Span, other: u32, first: Span) -> Diagnostic {
+    Diagnostic::error("mtu-differs", format!("{segment} has two MTUs, {other} and {mtu}"))
+        .at(span, format!("{mtu} here"))
+        .at(first, format!("{other} here"))
+        .hint("frames that are too long vanish there without a trace; give all of it one `mtu`")
+}
+
+/// An MTU above that of what carries it.
+pub fn mtu_above_parent(name: &FullName, mtu: u32, most: u32, span: Span) -> Diagnostic {
+    Diagnostic::error("mtu-above-parent", format!("`{name}` cannot have the MTU {mtu}"))
+        .at(span, format!("what it sits on carries {most}"))
+}
+
+/// IPv6 on too small an MTU.
+pub fn mtu_below_ipv6(name: &str, mtu: u32, span: Span) -> Diagnostic {
+    Diagnostic::error("mtu-below-ipv6", format!("`{name}` has an IPv6 address and the MTU {mtu}"))
+        .at(span, "")
+        .hint("the kernel turns IPv6 off below 1280")
+}
+
+/// A group address as an interface's own.
+pub fn mac_group(mac: crate::addr::Mac, span: Span) -> Diagnostic {
+    Diagnostic::error("mac-group", format!("`{mac}` is a group address"))
+        .at(span, "no interface can have one")
+        .hint("its first byte must be even, as in `02:…`")
+}
+
+/// A MAC on a kind that cannot have its own.
+pub fn mac_refused(name: &FullName, why: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("mac-refused", format!("`{name}` cannot have a MAC address of its own"))
+        .at(span, why)
+}
+
+/// One MAC twice on one segment.
+pub fn mac_twice(segment: &str, mac: crate::addr::Mac, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::error("mac-twice", format!("{segment} has the MAC address `{mac}` twice"))
+        .at(span, "here")
+        .at(first, "and here")
+}
+
+/// A physical interface that carries the host's way out.
+pub fn physical_lockout(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("physical-lockout", format!("the host's way out leads through `{name}`"))
+        .at(span, "lending it would cut the host off")
+        .hint("move the host's default route to another interface first")
+        .hint(format!("or use `{{ kind: macvlan, parent: host:{name} }}`, which shares it"))
+}
+
+/// A physical interface with addresses, which it loses.
+pub fn physical_addresses(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::warning(
+        "physical-addresses",
+        format!("the host's addresses on `{name}` will be gone"),
+    )
+    .at(span, "an interface loses its addresses when it moves")
+    .hint("they do not come back when the yard goes; whoever set them must set them again")
+}
+
+/// A physical interface that cannot leave its namespace.
+pub fn physical_stays(name: &str, kind: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("physical-kind", format!("`{name}` is a `{kind}`, which cannot be lent"))
+        .at(span, "the kernel does not move it to another namespace")
+}
+
+/// A physical interface lent to two.
+pub fn physical_twice(name: &str, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::error("physical-twice", format!("`{name}` is lent twice"))
+        .at(span, "here")
+        .at(first, "and here")
+}

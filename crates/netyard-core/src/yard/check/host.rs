@@ -1,0 +1,84 @@
+//! What this kernel and this host cannot do.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::super::gather::{Cast, Role, kind_word};
+use super::super::segment::Segments;
+use crate::diag::yard as diag;
+use crate::diag::{Report, Span};
+use crate::facts::Facts;
+use crate::interface::Kind;
+use crate::name::InterfaceName;
+use crate::state::Impairment;
+
+/// Kinds that stay in the namespace they were made in (`netns_immutable`,
+/// formerly `NETIF_F_NETNS_LOCAL`).
+const STAY: &[&str] = &["bridge", "bond", "team", "vrf", "openvswitch", "lo"];
+
+pub(super) fn physical(cast: &Cast<'_>, facts: &Facts, report: &mut Report) {
+    let mut lent: HashMap<&InterfaceName, Span> = HashMap::new();
+    for interface in &cast.interfaces {
+        let Role::Own(Kind::Physical(physical)) = interface.role else { continue };
+        let entry = interface.spec;
+        let said = entry.and_then(|s| s.kind.as_ref()).map_or(interface.span, |k| k.span);
+        let span = entry.and_then(|s| s.port_name.as_ref()).map_or(said, |n| n.span);
+        let name = &physical.host_name;
+        if !facts.host_reachable {
+            report.push(diag::host_unreachable("this interface is", span));
+            continue;
+        }
+        if let Some(first) = lent.insert(name, span) {
+            report.push(diag::physical_twice(name.as_str(), span, first));
+        }
+        match facts.host_interfaces.get(name) {
+            None => {
+                let names = facts.host_interfaces.keys().map(InterfaceName::as_str);
+                report.push(diag::host_interface_unknown(name.as_str(), span, names));
+            }
+            Some(found) if found.has_default_route => {
+                report.push(diag::physical_lockout(name.as_str(), span));
+            }
+            Some(found) if STAY.contains(&found.kind.as_str()) || name.as_str() == "lo" => {
+                report.push(diag::physical_stays(name.as_str(), &found.kind, span));
+            }
+            Some(found) if found.has_addresses => {
+                report.push(diag::physical_addresses(name.as_str(), span));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Each kind that the kernel lacks, at the first interface that needs it.
+pub(super) fn kinds(cast: &Cast<'_>, segments: &Segments, facts: &Facts, report: &mut Report) {
+    if facts.missing_kinds.is_empty() {
+        return;
+    }
+    let mut used: BTreeMap<&str, Span> = BTreeMap::new();
+    for interface in &cast.interfaces {
+        let words: &[&str] = match interface.role {
+            Role::Port(_) | Role::End(..) => &["veth"],
+            Role::Own(Kind::Tap(_) | Kind::Tun(_)) => &["tun"],
+            Role::Own(kind) | Role::Upon(_, kind) => &[kind_word(kind)],
+            Role::Loopback | Role::Bridge(_) | Role::Broken => &[],
+        };
+        for word in words {
+            used.entry(word).or_insert(interface.span);
+        }
+        if interface.impairment(cast.spec).is_some_and(|i| i != Impairment::default()) {
+            used.entry("qdisc:netem").or_insert(interface.span);
+        }
+    }
+    for (network, star) in cast.spec.networks.iter().zip(&segments.networks) {
+        used.entry("bridge").or_insert(network.name.span);
+        if star.filtering {
+            used.entry("bridge-vlan").or_insert(network.name.span);
+        }
+    }
+    for (word, span) in used {
+        if let Some(option) = facts.missing_kinds.get(word) {
+            let word = word.trim_start_matches("qdisc:");
+            report.push(diag::kind_missing(word, option, span));
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What is only visible from above: one address used twice, prefixes that
+//! overlap, what this kernel and this host cannot do.
+
+mod address;
+mod host;
+mod link;
+
+use super::address::Addressing;
+use super::gather::Cast;
+use super::relate::Relations;
+use super::segment::Segments;
+use crate::diag::Report;
+use crate::facts::Facts;
+
+pub(super) fn all(
+    cast: &Cast<'_>,
+    relations: &Relations,
+    segments: &Segments,
+    plan: &Addressing,
+    facts: &Facts,
+    report: &mut Report,
+) {
+    host::physical(cast, facts, report);
+    host::kinds(cast, segments, facts, report);
+    link::macs(cast, report);
+    link::impairments(cast, report);
+    address::outside(cast, plan, report);
+    address::twice(cast, relations, plan, report);
+    address::overlaps(cast, plan, report);
+    address::on_host(cast, plan, facts, report);
+    address::gateways(cast, relations, plan, report);
+}

@@ -1,0 +1,304 @@
+//! Kernel settings: one spelling for each, and only those that a namespace has.
+//!
+//! A key is written with dots or with slashes; as in sysctl(8), the first of
+//! them in the text is the separator, and the other one is part of a name. With
+//! dots an interface's name may have dots too: below `net.ipv4.conf` it is all
+//! that stands before the last dot.
+
+use std::collections::BTreeMap;
+
+use super::gather::{Cast, Node};
+use crate::diag::yard as diag;
+use crate::diag::{Report, Span, Spanned};
+use crate::name::FullName;
+use crate::state::{Place, Sysctl};
+
+/// Folders with one folder for each interface.
+const PER_INTERFACE: [&str; 5] =
+    ["net/ipv4/conf/", "net/ipv6/conf/", "net/ipv4/neigh/", "net/ipv6/neigh/", "net/mpls/conf/"];
+
+/// Settings below `net/core/` of which there is one for all namespaces
+/// (`net_core_table`, net/core/sysctl_net_core.c).
+const GLOBAL_CORE: &[&str] = &[
+    "bpf_jit_enable",
+    "bpf_jit_harden",
+    "bpf_jit_kallsyms",
+    "bpf_jit_limit",
+    "busy_poll",
+    "busy_read",
+    "default_qdisc",
+    "dev_weight",
+    "dev_weight_rx_bias",
+    "dev_weight_tx_bias",
+    "devconf_inherit_init_net",
+    "fb_tunnels_only_for_init_net",
+    "flow_limit_cpu_bitmap",
+    "flow_limit_table_len",
+    "gro_normal_batch",
+    "high_order_alloc_disable",
+    "max_skb_frags",
+    "message_burst",
+    "message_cost",
+    "netdev_budget",
+    "netdev_budget_usecs",
+    "netdev_max_backlog",
+    "netdev_rss_key",
+    "netdev_tstamp_prequeue",
+    "netdev_unregister_timeout_secs",
+    "rps_default_mask",
+    "rps_sock_flow_entries",
+    "skb_defer_max",
+    "tstamp_allow_data",
+    "warnings",
+];
+
+/// Settings of an interface that only IPv4 has (`devinet_sysctl`, net/ipv4/devinet.c).
+const IPV4_ONLY: &[&str] = &[
+    "accept_local",
+    "arp_accept",
+    "arp_announce",
+    "arp_evict_nocarrier",
+    "arp_filter",
+    "arp_ignore",
+    "arp_notify",
+    "bc_forwarding",
+    "bootp_relay",
+    "disable_xfrm",
+    "drop_gratuitous_arp",
+    "force_igmp_version",
+    "igmpv2_unsolicited_report_interval",
+    "igmpv3_unsolicited_report_interval",
+    "log_martians",
+    "medium_id",
+    "promote_secondaries",
+    "proxy_arp",
+    "proxy_arp_pvlan",
+    "route_localnet",
+    "rp_filter",
+    "secure_redirects",
+    "send_redirects",
+    "shared_media",
+    "src_valid_mark",
+    "tag",
+];
+
+/// Settings of an interface that both families have; any other is IPv6's.
+const BOTH: &[&str] = &[
+    "accept_redirects",
+    "accept_source_route",
+    "disable_policy",
+    "drop_unicast_in_l2_multicast",
+    "forwarding",
+    "ignore_routes_with_linkdown",
+    "mc_forwarding",
+];
+
+/// What `forward:` sets.
+const FORWARD: [&str; 2] = ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"];
+
+type Key = (Option<FullName>, String);
+
+/// By node.
+pub(super) fn resolve(cast: &Cast<'_>, report: &mut Report) -> Vec<Vec<Sysctl>> {
+    let nodes = cast.nodes.iter().enumerate();
+    nodes.map(|(index, node)| of_node(cast, index, node, report)).collect()
+}
+
+fn of_node(cast: &Cast<'_>, index: usize, node: &Node<'_>, report: &mut Report) -> Vec<Sysctl> {
+    let mut settings = Settings { node, values: BTreeMap::new(), report };
+    for (key, value) in node.spec.iter().flat_map(|s| &s.sysctl) {
+        if let Some(found) = settings.node_key(cast, index, key) {
+            settings.set(found, value, key.span);
+        }
+    }
+    for &i in &node.interfaces {
+        let interface = &cast.interfaces[i];
+        for (key, value) in interface.spec.iter().flat_map(|s| &s.sysctl) {
+            for found in interface_keys(&key.value) {
+                settings.set((Some(interface.name.clone()), found), value, key.span);
+            }
+        }
+    }
+    settings.add_forwarding();
+    let place = &node.place;
+    settings
+        .values
+        .into_iter()
+        .map(|((interface, key), (value, _))| Sysctl {
+            place: place.clone(),
+            interface,
+            key,
+            value,
+        })
+        .collect()
+}
+
+struct Settings<'a, 's> {
+    node: &'a Node<'s>,
+    values: BTreeMap<Key, (String, Span)>,
+    report: &'a mut Report,
+}
+
+impl Settings<'_, '_> {
+    fn set(&mut self, key: Key, value: &Spanned<String>, span: Span) {
+        let text = value_text(&value.value);
+        let other = self.values.get(&key).filter(|(other, _)| *other != text);
+        if let Some((_, first)) = other {
+            self.report.push(diag::sysctl_twice(&key.1, span, *first));
+        }
+        self.values.insert(key, (text, span));
+    }
+
+    /// A key of a node's own `sysctl:`.
+    fn node_key(&mut self, cast: &Cast<'_>, index: usize, key: &Spanned<String>) -> Option<Key> {
+        let path = slashed(&key.value);
+        let is_bad = |part: &str| part.is_empty() || part == "." || part == "..";
+        if path.split('/').any(is_bad) || path.contains(['{', '}', '\0']) {
+            self.report.push(diag::sysctl_bad(key));
+            return None;
+        }
+        if self.node.place != Place::Host && !self.is_of_namespace(&path, key) {
+            return None;
+        }
+        let Some(folder) = PER_INTERFACE.iter().find(|folder| path.starts_with(**folder)) else {
+            return Some((None, path));
+        };
+        // In a text with slashes the name is one part; in one with dots, all but the last.
+        let rest = &path[folder.len()..];
+        let Some((name, setting)) = rest.rsplit_once('/') else {
+            self.report.push(diag::sysctl_bad(key));
+            return None;
+        };
+        if matches!(name, "all" | "default") {
+            return Some((None, path));
+        }
+        let name = if is_dotted(&key.value) { name.replace('/', ".") } else { name.to_owned() };
+        match cast.interface(index, &name) {
+            Some(found) => {
+                let full = cast.interfaces[found].name.clone();
+                Some((Some(full), format!("{folder}{{if}}/{setting}")))
+            }
+            None => {
+                let said = Spanned::new(name, key.span);
+                let node = self.node.name.as_str();
+                self.report.push(diag::interface_unknown(node, &said, cast.interface_names(index)));
+                None
+            }
+        }
+    }
+
+    fn is_of_namespace(&mut self, path: &str, key: &Spanned<String>) -> bool {
+        let core = path.strip_prefix("net/core/");
+        let is_own = path.starts_with("net/") && !core.is_some_and(|c| GLOBAL_CORE.contains(&c));
+        if !is_own {
+            self.report.push(diag::sysctl_of_host(key, path == "kernel/hostname"));
+        }
+        is_own
+    }
+
+    /// `forward:`; and a netns node that says nothing is no router, whatever
+    /// the host is: a new namespace copies the host's IPv4 settings
+    /// (devinet_init_net, net/ipv4/devinet.c).
+    fn add_forwarding(&mut self) {
+        let said = self.node.spec.and_then(|s| s.forward.as_ref());
+        let is_netns = self.node.place != Place::Host;
+        for path in FORWARD {
+            let key = (None, path.to_owned());
+            match said {
+                Some(said) => {
+                    let value = said.as_ref().map(|v| if *v { "1" } else { "0" }.to_owned());
+                    self.set(key, &value, said.span);
+                }
+                None if is_netns && path == FORWARD[0] => {
+                    let alias = (None, "net/ipv4/conf/all/forwarding".to_owned());
+                    if !self.values.contains_key(&key) && !self.values.contains_key(&alias) {
+                        self.values.insert(key, ("0".to_owned(), self.node.span));
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+fn is_dotted(key: &str) -> bool {
+    key.find(['.', '/']).is_none_or(|at| key.as_bytes()[at] == b'.')
+}
+
+/// A key with slashes. Where the text has slashes, its dots are part of names;
+/// where it has dots, a slash stands for a dot in a name.
+fn slashed(key: &str) -> String {
+    if !is_dotted(key) {
+        return key.to_owned();
+    }
+    let swap = |c| match c {
+        '.' => '/',
+        '/' => '.',
+        c => c,
+    };
+    key.chars().map(swap).collect()
+}
+
+/// The settings that a key of an interface's `sysctl:` means.
+fn interface_keys(key: &str) -> Vec<String> {
+    let path = key.replace('.', "/");
+    let parts: Vec<&str> = path.split('/').collect();
+    let conf = |family: &str, setting: &str| format!("net/{family}/conf/{{if}}/{setting}");
+    match parts[..] {
+        [family @ ("ipv4" | "ipv6"), "neigh", setting] => {
+            vec![format!("net/{family}/neigh/{{if}}/{setting}")]
+        }
+        [family @ ("ipv4" | "ipv6" | "mpls"), setting]
+        | [family @ ("ipv4" | "ipv6"), "conf", setting] => vec![conf(family, setting)],
+        _ if IPV4_ONLY.contains(&path.as_str()) => vec![conf("ipv4", &path)],
+        _ if BOTH.contains(&path.as_str()) => vec![conf("ipv4", &path), conf("ipv6", &path)],
+        _ => vec![conf("ipv6", &path)],
+    }
+}
+
+/// As the kernel reads it back: numbers apart by tabs (`proc_dointvec`,
+/// kernel/sysctl.c), truth as 0 and 1.
+fn value_text(value: &str) -> String {
+    let value = value.trim();
+    match value {
+        "true" => return "1".to_owned(),
+        "false" => return "0".to_owned(),
+        _ => {}
+    }
+    let words: Vec<&str> = value.split_whitespace().collect();
+    if words.len() > 1 && words.iter().all(|w| w.parse::<i64>().is_ok()) {
+        return words.join("\t");
+    }
+    value.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_separator_decides() {
+        assert_eq!(slashed("net.ipv4.ip_forward"), "net/ipv4/ip_forward");
+        assert_eq!(slashed("net/ipv4/conf/eth0.10/rp_filter"), "net/ipv4/conf/eth0.10/rp_filter");
+        assert_eq!(slashed("net.ipv4.conf.eth0/10.rp_filter"), "net/ipv4/conf/eth0.10/rp_filter");
+    }
+
+    #[test]
+    fn a_key_of_an_interface_is_of_the_families_that_have_it() {
+        assert_eq!(interface_keys("rp_filter"), ["net/ipv4/conf/{if}/rp_filter"]);
+        assert_eq!(interface_keys("ipv6.accept_ra"), ["net/ipv6/conf/{if}/accept_ra"]);
+        assert_eq!(interface_keys("accept_ra"), ["net/ipv6/conf/{if}/accept_ra"]);
+        assert_eq!(interface_keys("forwarding").len(), 2);
+        assert_eq!(
+            interface_keys("ipv4.neigh.gc_stale_time"),
+            ["net/ipv4/neigh/{if}/gc_stale_time"]
+        );
+    }
+
+    #[test]
+    fn values_are_as_the_kernel_reads_them_back() {
+        assert_eq!(value_text("4096 131072  6291456"), "4096\t131072\t6291456");
+        assert_eq!(value_text("true"), "1");
+        assert_eq!(value_text("cubic reno"), "cubic reno");
+    }
+}
