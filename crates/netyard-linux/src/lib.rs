@@ -3,6 +3,7 @@
 mod error;
 mod files;
 mod journal;
+pub mod keeper;
 pub mod netlink;
 pub mod netns;
 mod process;
@@ -10,3 +11,16 @@ mod state_dir;
 mod sysctl;
 
 pub use error::{Error, ErrorKind, Undone};
+
+/// Raises the soft limit of open files to the hard one; gives it. Each of a
+/// yard's namespaces is held open while a command works on it.
+pub(crate) fn raise_descriptor_limit() -> u64 {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        // Refused only above the hard limit, which this is not.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}

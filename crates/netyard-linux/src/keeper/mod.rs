@@ -1,0 +1,166 @@
+//! The keeper: a small process that outlives the command.
+//!
+//! Without root it holds the user, mount and network namespaces in which the
+//! yard lives; later commands enter them through it. With root it holds the
+//! namespaces of a yard too big to be published one by one.
+//!
+//! It listens on an abstract Unix socket of the host's network namespace, which
+//! is found even with the state directory lost. Such a socket has no mode bits;
+//! instead both sides look at the other's user (`SO_PEERCRED`) and speak with
+//! nobody else.
+
+mod message;
+mod serve;
+
+use std::io::{self, BufRead, BufReader};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use netyard_core::name::{YardName, fnv1a};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt,
+};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use crate::error::{Error, ErrorKind};
+pub use serve::run;
+
+/// The hidden subcommand of the binary that calls [`run`].
+pub const SUBCOMMAND: &str = "keeper";
+
+/// Most descriptors in one message; the kernel takes 253 (`SCM_MAX_FD`).
+const CHUNK: usize = 250;
+
+/// A connection to a yard's keeper.
+#[derive(Debug)]
+pub struct Keeper {
+    socket: OwnedFd,
+    pidfd: OwnedFd,
+}
+
+fn address(yard: &YardName, uid: u32) -> io::Result<SocketAddrUnix> {
+    let hash = fnv1a(&[yard.as_str().as_bytes()]);
+    Ok(SocketAddrUnix::new_abstract_name(format!("netyard-keeper/{uid}/{hash:016x}").as_bytes())?)
+}
+
+fn seqpacket() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC;
+    Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?)
+}
+
+impl Keeper {
+    /// Connects to the yard's keeper; none where none runs.
+    pub fn find(yard: &YardName) -> Result<Option<Self>, Error> {
+        let failed = |e: io::Error| Error::system("could not reach the keeper", e);
+        let uid = rustix::process::geteuid();
+        let socket = seqpacket().map_err(failed)?;
+        let address = address(yard, uid.as_raw()).map_err(failed)?;
+        match connect(&socket, &address) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::CONNREFUSED | rustix::io::Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(failed(errno.into())),
+        }
+        let peer = sockopt::socket_peercred(&socket).map_err(|e| failed(e.into()))?;
+        if peer.uid != uid {
+            let what = format!("the keeper's place is taken by user {}", peer.uid.as_raw());
+            return Err(Error::new(ErrorKind::Forbidden, what));
+        }
+        let pidfd = pidfd_open(peer.pid, PidfdFlags::empty()).map_err(|e| failed(e.into()))?;
+        Ok(Some(Self { socket, pidfd }))
+    }
+
+    /// Starts a keeper for the yard and connects to it. `rootless` makes it live
+    /// in a user namespace of its own; `scratch` is a directory of the caller's.
+    pub fn start(yard: &YardName, rootless: bool, scratch: &Path) -> Result<Self, Error> {
+        let failed = |e: io::Error| Error::system("could not start the keeper", e);
+        let mode = if rootless { "rootless" } else { "root" };
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("netyard").args([SUBCOMMAND, yard.as_str(), mode]).arg(scratch);
+        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // SAFETY: one system call between fork and exec. A session of its own,
+        // so that it survives the terminal.
+        unsafe { command.pre_exec(|| Ok(rustix::process::setsid().map(drop)?)) };
+        let mut child = command.spawn().map_err(failed)?;
+        let mut word = String::new();
+        if let Some(output) = child.stdout.take() {
+            BufReader::new(output).read_line(&mut word).map_err(failed)?;
+        }
+        if word.trim() != serve::READY {
+            let _ = child.wait();
+            let what = format!("could not start the keeper: {}", word.trim());
+            let error = Error::new(ErrorKind::State, what);
+            return Err(if rootless {
+                error.hint(
+                    "without root netyard needs user namespaces; see `sysctl -a | grep userns`",
+                )
+            } else {
+                error
+            });
+        }
+        Self::find(yard)?
+            .ok_or_else(|| Error::new(ErrorKind::State, "the keeper ended as soon as it started"))
+    }
+
+    /// What the keeper's namespaces are entered by.
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Gives the keeper namespaces to hold, by name.
+    pub fn put(&self, namespaces: &[(String, BorrowedFd<'_>)]) -> io::Result<()> {
+        for chunk in namespaces.chunks(CHUNK) {
+            let names: Vec<&str> = chunk.iter().map(|(name, _)| name.as_str()).collect();
+            let fds: Vec<BorrowedFd<'_>> = chunk.iter().map(|(_, fd)| *fd).collect();
+            self.ask("put", &names, &fds)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the keeper let go of namespaces.
+    pub fn drop_names(&self, names: &[&str]) -> io::Result<()> {
+        for chunk in names.chunks(CHUNK) {
+            self.ask("drop", chunk, &[])?;
+        }
+        Ok(())
+    }
+
+    /// The namespaces it holds, sorted by name.
+    pub fn get(&self) -> io::Result<Vec<(String, OwnedFd)>> {
+        message::send(self.socket.as_fd(), "get", &[], &[])?;
+        let mut all = Vec::new();
+        loop {
+            let reply = message::recv(self.socket.as_fd())?;
+            all.extend(reply.names.into_iter().zip(reply.fds));
+            match reply.word.as_str() {
+                "more" => {}
+                "ok" => break,
+                other => return Err(io::Error::other(format!("the keeper said `{other}`"))),
+            }
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(all)
+    }
+
+    /// Ends the keeper, and with it all that only it held; returns when it is gone.
+    pub fn quit(self) -> io::Result<()> {
+        use rustix::event::{PollFd, PollFlags, poll};
+        match message::send(self.socket.as_fd(), "quit", &[], &[]) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+            _ => {}
+        }
+        let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        rustix::io::retry_on_intr(|| poll(&mut ended, None))?;
+        Ok(())
+    }
+
+    fn ask(&self, word: &str, names: &[&str], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        message::send(self.socket.as_fd(), word, names, fds)?;
+        let reply = message::recv(self.socket.as_fd())?;
+        match reply.word.as_str() {
+            "ok" => Ok(()),
+            other => Err(io::Error::other(format!("the keeper said `{other}`"))),
+        }
+    }
+}
