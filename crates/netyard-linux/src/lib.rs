@@ -1,16 +1,25 @@
 //! The only crate that touches the world: netlink, namespaces, the journal.
 
 mod error;
+mod facts;
 mod files;
 mod journal;
 pub mod keeper;
 pub mod netlink;
 pub mod netns;
+mod observe;
+mod place;
 mod process;
+mod record;
+mod run;
+mod session;
 mod state_dir;
 mod sysctl;
 
 pub use error::{Error, ErrorKind, Undone};
+pub use journal::Interrupted;
+pub use run::Progress;
+pub use session::{Access, Applied, Known, Observation, Session, list_yards};
 
 /// Raises the soft limit of open files to the hard one; gives it. Each of a
 /// yard's namespaces is held open while a command works on it.

@@ -4,6 +4,7 @@ use std::io;
 
 use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
+use netyard_core::wire::Request;
 use rustix::io::Errno;
 
 use super::fault;
@@ -49,9 +50,9 @@ pub struct Outcome {
 }
 
 impl Batch {
-    /// Adds a request with these `NLM_F_…` flags besides `NLM_F_REQUEST`; gives
-    /// its index.
-    pub fn push(&mut self, message: RouteNetlinkMessage, flags: u16) -> usize {
+    /// Adds a request; gives its index.
+    pub fn push(&mut self, request: Request) -> usize {
+        let Request { message, flags } = request;
         let answered = matches!(message, RouteNetlinkMessage::GetLink(_));
         let mut message =
             NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::InnerMessage(message));
@@ -61,16 +62,6 @@ impl Batch {
         let length = message.buffer_len();
         self.bytes.resize(start + length.next_multiple_of(4), 0);
         message.serialize(&mut self.bytes[start..start + length]);
-        self.starts.push((start, answered));
-        self.starts.len() - 1
-    }
-
-    /// Adds a request that is already encoded, header included; its flags and
-    /// length stay as they are, its sequence number is set when it is sent.
-    pub fn push_encoded(&mut self, message: &[u8], answered: bool) -> usize {
-        let start = self.bytes.len();
-        self.bytes.extend(message);
-        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
         self.starts.push((start, answered));
         self.starts.len() - 1
     }

@@ -3,7 +3,7 @@
 use std::io;
 
 use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::RouteNetlinkMessage;
+use netyard_core::wire::Request;
 
 use super::reply::{
     self, Message, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN,
@@ -28,14 +28,14 @@ impl Socket {
     /// it had taken is void.
     pub fn dump(
         &mut self,
-        request: &RouteNetlinkMessage,
+        request: &Request,
         mut take: impl FnMut(Option<Message<'_>>),
     ) -> io::Result<()> {
         let mut message = NetlinkMessage::new(
             NetlinkHeader::default(),
-            NetlinkPayload::InnerMessage(request.clone()),
+            NetlinkPayload::InnerMessage(request.message.clone()),
         );
-        message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        message.header.flags = NLM_F_REQUEST | NLM_F_DUMP | request.flags;
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);

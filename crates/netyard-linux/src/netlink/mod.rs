@@ -15,10 +15,16 @@
 
 mod batch;
 mod dump;
+mod events;
 mod fault;
 mod reply;
+mod requests;
 mod socket;
 
 pub use batch::{Batch, Failure, Outcome};
 pub use reply::Message;
+pub(crate) use reply::attributes;
+pub(crate) use requests::{
+    altname, delete_group, delete_link, get_link, set_alias, set_group, veth_into,
+};
 pub use socket::{Protocol, Socket};

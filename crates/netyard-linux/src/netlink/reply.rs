@@ -90,7 +90,7 @@ pub(super) fn verdict(message: &Message<'_>) -> Verdict {
 }
 
 /// The attributes in `bytes`: type without flag bits, and value.
-pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = u16_at(bytes, 0)? as usize;
         let ty = u16_at(bytes, 2)? & 0x3fff;

@@ -1,0 +1,214 @@
+//! One visit: the dumps of a namespace.
+
+use std::io;
+
+use netyard_core::name::{NodeName, fnv1a};
+use netyard_core::state::{Command, Key, Object, Place};
+use netyard_core::wire::{self, Request, address, link, neighbour, qdisc, route, rule, vlan};
+
+use super::{Classes, Question, Sight};
+use crate::netlink::{Batch, Socket};
+use crate::netns::Worker;
+use crate::place::Site;
+
+/// Altname of `lo` that says that a command of the node has run.
+const RAN: &str = "netyard.ran.";
+
+/// The messages of a dump, without their netlink headers, in one buffer.
+#[derive(Default)]
+struct Dump {
+    bytes: Vec<u8>,
+    ranges: Vec<(u16, usize, usize)>,
+}
+
+impl Dump {
+    fn of(socket: &mut Socket, request: &Request) -> io::Result<Self> {
+        let mut dump = Self::default();
+        socket.dump(request, |message| match message {
+            None => dump = Self::default(),
+            Some(message) => {
+                let start = dump.bytes.len();
+                dump.bytes.extend(message.payload);
+                dump.ranges.push((message.ty, start, dump.bytes.len()));
+            }
+        })?;
+        Ok(dump)
+    }
+
+    fn messages(&self) -> Vec<&[u8]> {
+        self.ranges.iter().map(|&(_, start, end)| &self.bytes[start..end]).collect()
+    }
+}
+
+/// Reads what is the yard's in one namespace and notes its interfaces.
+pub(super) fn visit(
+    worker: &mut Worker,
+    site: &mut Site,
+    classes: Classes,
+    question: &Question<'_>,
+    sight: &mut Sight,
+) -> io::Result<Vec<Object>> {
+    let mut found = Vec::new();
+    let place = site.place.clone();
+    let socket = site.socket(worker)?;
+    let dump = Dump::of(socket, &link::links())?;
+    let messages = dump.messages();
+    let (names, seen) = link::read_all(question.yard, &place, &messages);
+    let group = wire::group(question.yard);
+    for one in &seen {
+        if one.group == group && one.mark.is_none() && one.interface.is_none() {
+            sight.unfinished.push((place.clone(), one.index));
+        }
+        if let Some(full) = names.full(one.index) {
+            site.mtus.insert(full.clone(), one.mtu);
+        }
+    }
+    if let Some(lo) =
+        messages.iter().find(|m| link::Link::parse(m).is_some_and(|l| l.is_loopback()))
+    {
+        read_notes(lo, &place, question, sight, &mut found);
+    }
+    found.extend(
+        seen.into_iter().filter_map(|one| one.interface).map(|i| Object::Interface(Box::new(i))),
+    );
+    site.names = names;
+    others(worker, site, classes, &mut found)?;
+    Ok(found)
+}
+
+/// Everything but interfaces.
+fn others(
+    worker: &mut Worker,
+    site: &mut Site,
+    classes: Classes,
+    found: &mut Vec<Object>,
+) -> io::Result<()> {
+    let place = site.place.clone();
+    let names = std::mem::take(&mut site.names);
+    let socket = site.socket(worker)?;
+    let mut read = |request: &Request, take: &mut dyn FnMut(&[u8])| -> io::Result<()> {
+        Dump::of(socket, request)?.messages().into_iter().for_each(take);
+        Ok(())
+    };
+    if classes.addresses {
+        read(&address::dump(), &mut |m| {
+            found.extend(address::read(&place, &names, m).map(Object::Address));
+        })?;
+    }
+    if classes.routes {
+        for request in route::dump() {
+            read(&request, &mut |m| {
+                found.extend(route::read(&place, &names, m).map(Object::Route));
+            })?;
+        }
+    }
+    if classes.rules {
+        for request in rule::dump() {
+            read(&request, &mut |m| found.extend(rule::read(&place, &names, m).map(Object::Rule)))?;
+        }
+    }
+    if classes.neighbours {
+        for request in neighbour::dump() {
+            read(&request, &mut |m| {
+                found.extend(neighbour::read(&place, &names, m).map(Object::Neighbour));
+            })?;
+        }
+    }
+    if classes.qdiscs {
+        read(&qdisc::dump(), &mut |m| {
+            found.extend(qdisc::read(&place, &names, m).map(Object::Qdisc));
+        })?;
+    }
+    if classes.vlans {
+        let bridges: Vec<_> = found.iter().filter_map(own_bridge_port).collect();
+        if !bridges.is_empty() {
+            read(&vlan::dump(), &mut |m| {
+                let vlans = vlan::read(&place, &names, m).into_iter();
+                let ours = vlans.filter(|vlan| bridges.contains(&vlan.interface));
+                found.extend(ours.map(Object::PortVlan));
+            })?;
+        }
+    }
+    site.names = names;
+    Ok(())
+}
+
+/// The interface, if it is one of ours that VLANs can be of.
+fn own_bridge_port(object: &Object) -> Option<netyard_core::state::InterfaceId> {
+    match object {
+        Object::Interface(o)
+            if o.port.is_some() || matches!(o.kind, netyard_core::interface::Kind::Bridge(_)) =>
+        {
+            Some(o.id.clone())
+        }
+        _ => None,
+    }
+}
+
+/// The alias of `lo`, which has index 1 in every namespace.
+pub(super) fn lo_alias(socket: &mut Socket) -> io::Result<String> {
+    let mut batch = Batch::default();
+    batch.push(crate::netlink::get_link(1));
+    let answers = socket.run(batch)?.answers;
+    let lo = answers.first().and_then(|whole| link::Link::parse(whole.get(16..)?));
+    Ok(lo.map(|lo| lo.alias.to_owned()).unwrap_or_default())
+}
+
+/// The altname that says that a command has run.
+pub(crate) fn ran_altname(command: &Command) -> String {
+    let parts: Vec<&[u8]> = command.argv.iter().map(|argument| argument.as_bytes()).collect();
+    format!("{RAN}{}.{:016x}", command.index, fnv1a(&parts))
+}
+
+/// What altnames of `lo` tell: commands that ran, settings of the host.
+fn read_notes(
+    lo: &[u8],
+    place: &Place,
+    question: &Question<'_>,
+    sight: &mut Sight,
+    found: &mut Vec<Object>,
+) {
+    let names = altnames(lo);
+    sight.originals.extend(crate::sysctl::originals(names.iter().map(String::as_str)));
+    let Place::Node(node) = place else { return };
+    for name in names.iter().filter(|name| name.starts_with(RAN)) {
+        found.extend(command(node, name, question).map(Object::Command));
+    }
+}
+
+fn command(node: &NodeName, altname: &str, question: &Question<'_>) -> Option<Command> {
+    let index = altname.strip_prefix(RAN)?.split('.').next()?.parse().ok()?;
+    let wanted = match question.desired.get(&Key::Command(node.clone(), index)) {
+        Some(Object::Command(command)) => Some(command),
+        _ => None,
+    };
+    let recorded = question.record.into_iter().flat_map(|record| &record.commands);
+    let known = wanted.into_iter().chain(recorded.filter(|c| c.node == *node && c.index == index));
+    let same = known.into_iter().find(|command| ran_altname(command) == altname).cloned();
+    // One that neither the file nor the record knows any longer has run all the same.
+    Some(same.unwrap_or_else(|| Command {
+        node: node.clone(),
+        index,
+        argv: vec![altname.to_owned()],
+    }))
+}
+
+/// The alternative names of a link (`IFLA_PROP_LIST`, linux/if_link.h).
+pub(crate) fn altnames(link: &[u8]) -> Vec<String> {
+    const HEADER: usize = 16;
+    const IFLA_PROP_LIST: u16 = 52;
+    const IFLA_ALT_IFNAME: u16 = 53;
+    let mut names = Vec::new();
+    for (ty, value) in crate::netlink::attributes(link.get(HEADER..).unwrap_or_default()) {
+        if ty != IFLA_PROP_LIST {
+            continue;
+        }
+        for (ty, value) in crate::netlink::attributes(value) {
+            if ty == IFLA_ALT_IFNAME {
+                let text = value.split(|b| *b == 0).next().unwrap_or_default();
+                names.push(String::from_utf8_lossy(text).into_owned());
+            }
+        }
+    }
+    names
+}

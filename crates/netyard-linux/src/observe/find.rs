@@ -1,0 +1,115 @@
+//! Which namespaces are the yard's.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+
+use netyard_core::name::YardName;
+use netyard_core::state::{Object, Place, State};
+use netyard_core::wire::Mark;
+
+use crate::error::{Error, ErrorKind};
+use crate::keeper::Keeper;
+use crate::netlink::{Protocol, Socket};
+use crate::netns::{Published, Sort, Worker};
+use crate::place::{Site, Sites};
+
+/// Where the yard's namespaces are looked for.
+pub(crate) struct Finding<'a> {
+    pub yard: &'a YardName,
+    pub published: &'a Published,
+    pub keeper: Option<&'a Keeper>,
+    /// Who has which name, for a namespace whose mark somebody removed.
+    pub hints: &'a State,
+    /// How many descriptors may be open.
+    pub descriptors: u64,
+}
+
+struct Held {
+    name: String,
+    published: bool,
+    net: OwnedFd,
+    uts: Option<OwnedFd>,
+}
+
+/// Opens the host's namespace and all of the yard's, each with a socket.
+pub(crate) fn find(worker: &mut Worker, finding: &Finding<'_>) -> Result<Sites, Error> {
+    let failed = |e| Error::system("could not open the yard's namespaces", e);
+    let mut sites = Sites::default();
+    let home = worker.home().try_clone_to_owned().map_err(failed)?;
+    worker.go_home().map_err(failed)?;
+    let socket = Socket::open(Protocol::Route).map_err(failed)?;
+    sites.insert(Site::new(Place::Host, String::new(), home, None).with_socket(socket));
+    for held in held(finding)? {
+        let entered = worker.enter(held.net.as_fd());
+        entered.map_err(|e| Error::system(format!("could not enter `{}`", held.name), e))?;
+        let mut socket = Socket::open(Protocol::Route).map_err(failed)?;
+        let Some(place) = place_of(&mut socket, &held.name, finding).map_err(failed)? else {
+            continue;
+        };
+        let mut site = Site::new(place, held.name, held.net, held.uts).with_socket(socket);
+        site.published = held.published;
+        sites.insert(site);
+    }
+    Ok(sites)
+}
+
+use std::os::fd::AsFd;
+
+fn held(finding: &Finding<'_>) -> Result<Vec<Held>, Error> {
+    let failed = |e| Error::system("could not open the yard's namespaces", e);
+    let names = finding.published.names(Sort::Net).map_err(failed)?;
+    enough_descriptors(names.len(), finding.descriptors)?;
+    let mut all = Vec::with_capacity(names.len());
+    for name in names {
+        // A file that is no namespace was cut off while being made.
+        let Some(net) = finding.published.open(Sort::Net, &name).map_err(failed)? else { continue };
+        let uts = finding.published.open(Sort::Uts, &name).map_err(failed)?;
+        all.push(Held { name, published: true, net, uts });
+    }
+    let Some(keeper) = finding.keeper else { return Ok(all) };
+    let mut kept: BTreeMap<String, OwnedFd> = keeper
+        .get()
+        .map_err(|e| Error::system("could not ask the keeper", e))?
+        .into_iter()
+        .collect();
+    let nets: Vec<String> = kept.keys().filter(|name| name.starts_with("net:")).cloned().collect();
+    for net in nets {
+        let name = net["net:".len()..].to_owned();
+        let uts = kept.remove(&format!("uts:{name}"));
+        if let Some(net) = kept.remove(&net) {
+            all.push(Held { name, published: false, net, uts });
+        }
+    }
+    Ok(all)
+}
+
+/// Each namespace takes up to three: itself, its hostname's, a socket.
+pub(crate) fn enough_descriptors(namespaces: usize, limit: u64) -> Result<(), Error> {
+    let needed = namespaces as u64 * 3 + 64;
+    if needed <= limit {
+        return Ok(());
+    }
+    let what = format!(
+        "{namespaces} namespaces need {needed} open files, and this process may open {limit}"
+    );
+    Err(Error::new(ErrorKind::Limit, what)
+        .hint(format!("raise the limit: `ulimit -Hn {needed}`, or LimitNOFILE= of the service")))
+}
+
+/// Which place a namespace is, by the mark on its `lo`, or by its name where
+/// somebody removed the mark; none where it is not the yard's.
+fn place_of(
+    socket: &mut Socket,
+    name: &str,
+    finding: &Finding<'_>,
+) -> std::io::Result<Option<Place>> {
+    let alias = super::dumps::lo_alias(socket)?;
+    let marked = Mark::parse(&alias).filter(|mark| mark.yard == *finding.yard);
+    let by_name = || {
+        finding.hints.objects().find_map(|object| match object {
+            Object::Namespace(o) if o.netns == name => Some(o.place.clone()),
+            _ => None,
+        })
+    };
+    Ok(marked.map(|mark| mark.id.place).or_else(by_name))
+}

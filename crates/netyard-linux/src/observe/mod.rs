@@ -1,0 +1,243 @@
+//! The kernel as a State: of the yard's own objects, every managed attribute.
+//!
+//! What is the yard's is known by marks in the kernel itself, so this works with
+//! the state directory lost; what the desired State and the record of the last
+//! `up` name only decides what is worth asking for. A namespace is visited once:
+//! one socket, a few dumps, its settings.
+
+mod dumps;
+mod find;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use netyard_core::name::YardName;
+use netyard_core::state::{Key, Namespace, Object, Place, State};
+
+use crate::error::Error;
+use crate::files::Files;
+use crate::netns::Worker;
+use crate::place::{Site, Sites};
+use crate::record::Record;
+use crate::sysctl::Proc;
+
+pub(crate) use dumps::ran_altname;
+pub(crate) use find::{Finding, enough_descriptors, find};
+
+/// The classes of objects that are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Classes {
+    pub addresses: bool,
+    pub routes: bool,
+    pub rules: bool,
+    pub neighbours: bool,
+    pub qdiscs: bool,
+    pub vlans: bool,
+}
+
+impl Classes {
+    /// All of them: for when nothing says which are in use.
+    pub const ALL: Self = Self {
+        addresses: true,
+        routes: true,
+        rules: true,
+        neighbours: true,
+        qdiscs: true,
+        vlans: true,
+    };
+
+    /// Those of these objects.
+    pub fn of<'a>(objects: impl Iterator<Item = &'a Object>) -> Self {
+        let mut classes = Self::default();
+        for object in objects {
+            match object {
+                Object::Address(_) => classes.addresses = true,
+                Object::Route(_) => classes.routes = true,
+                Object::Rule(_) => classes.rules = true,
+                Object::Neighbour(_) => classes.neighbours = true,
+                Object::Qdisc(_) => classes.qdiscs = true,
+                Object::PortVlan(_) => classes.vlans = true,
+                _ => {}
+            }
+        }
+        classes
+    }
+
+    /// Those of either.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            addresses: self.addresses || other.addresses,
+            routes: self.routes || other.routes,
+            rules: self.rules || other.rules,
+            neighbours: self.neighbours || other.neighbours,
+            qdiscs: self.qdiscs || other.qdiscs,
+            vlans: self.vlans || other.vlans,
+        }
+    }
+}
+
+/// What observing needs to know.
+pub(crate) struct Question<'a> {
+    /// Whose objects.
+    pub yard: &'a YardName,
+    /// What is wanted: its settings are read, and what it leaves to the kernel
+    /// is left out.
+    pub desired: &'a State,
+    /// What the last `up` left, if the state directory is there.
+    pub record: Option<&'a Record>,
+    /// Where the nodes' files are.
+    pub files: &'a Files,
+    /// False where the host's own namespace is another's business.
+    pub host: bool,
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    /// The yard's objects.
+    pub state: State,
+    /// Interfaces with the yard's group and no mark: cut off while being made.
+    pub unfinished: Vec<(Place, u32)>,
+    /// Settings of the host as they were before the yard, by path.
+    pub originals: BTreeMap<String, String>,
+}
+
+/// Which settings of a place are to be read.
+type Keys<'a> = BTreeMap<&'a Place, BTreeSet<SettingKey<'a>>>;
+pub(crate) type SettingKey<'a> = (Option<&'a netyard_core::name::FullName>, &'a str);
+
+/// Reads the State of the yard in `sites`, which [`find`] has opened.
+pub(crate) fn observe(
+    worker: &mut Worker,
+    sites: &mut Sites,
+    question: &Question<'_>,
+) -> Result<Sight, Error> {
+    let classes = match question.record {
+        Some(record) => Classes::of(question.desired.objects()).and(record.classes()),
+        None => Classes::ALL,
+    };
+    let keys = setting_keys(question);
+    let mut sight = Sight::default();
+    let mut proc = Proc::default();
+    for site in sites.iter_mut() {
+        if site.place == Place::Host && !question.host {
+            continue;
+        }
+        let place = site.place.clone();
+        let failed = |e| Error::system(format!("could not look into `{place}`"), e);
+        let found = dumps::visit(worker, site, classes, question, &mut sight).map_err(failed)?;
+        for object in found {
+            insert(&mut sight.state, object, question.desired);
+        }
+        if let Some(keys) = keys.get(&place) {
+            read_settings(worker, site, keys, &mut proc, question, &mut sight)?;
+        }
+        if place != Place::Host {
+            let namespace = namespace(worker, site)?;
+            sight.state.insert(namespace);
+            files(site, question, &mut sight.state)?;
+        }
+    }
+    Ok(sight)
+}
+
+fn insert(state: &mut State, object: Object, desired: &State) {
+    let object = match (object, &desired) {
+        (Object::Interface(seen), desired) => match desired.interface(&seen.id) {
+            Some(wanted) => Object::Interface(Box::new(seen.as_managed_by(wanted))),
+            None => Object::Interface(seen),
+        },
+        (object, _) => object,
+    };
+    state.insert(object);
+}
+
+fn namespace(worker: &mut Worker, site: &Site) -> Result<Object, Error> {
+    use std::os::fd::AsFd;
+    let hostname = match &site.uts {
+        None => None,
+        Some(uts) => Some(worker.hostname(uts.as_fd()).map_err(|e| {
+            Error::system(format!("could not read the hostname of `{}`", site.place), e)
+        })?),
+    };
+    Ok(Object::Namespace(Namespace {
+        place: site.place.clone(),
+        netns: site.netns.clone(),
+        published: site.published,
+        hostname,
+    }))
+}
+
+fn files(site: &Site, question: &Question<'_>, state: &mut State) -> Result<(), Error> {
+    let Place::Node(node) = &site.place else { return Ok(()) };
+    let read = question.files.read(&site.netns).map_err(|e| {
+        let directory = question.files.directory(&site.netns);
+        Error::system(format!("could not read `{}`", directory.display()), e)
+    })?;
+    for (name, content) in read {
+        let (node, netns) = (node.clone(), site.netns.clone());
+        state.insert(Object::File(netyard_core::state::File { node, netns, name, content }));
+    }
+    Ok(())
+}
+
+/// The settings that the desired State or the record names. Of the host, only
+/// those that the yard has set: the others are not the yard's.
+fn setting_keys<'a>(question: &Question<'a>) -> Keys<'a> {
+    let mut keys: Keys<'a> = BTreeMap::new();
+    for object in question.desired.objects() {
+        if let Object::Sysctl(o) = object {
+            keys.entry(&o.place).or_default().insert((o.interface.as_ref(), &o.key));
+        }
+    }
+    for (place, interface, key) in question.record.iter().flat_map(|record| &record.sysctls) {
+        keys.entry(place).or_default().insert((interface.as_ref(), key));
+    }
+    keys
+}
+
+fn read_settings(
+    worker: &mut Worker,
+    site: &Site,
+    keys: &BTreeSet<SettingKey<'_>>,
+    proc: &mut Proc,
+    question: &Question<'_>,
+    sight: &mut Sight,
+) -> Result<(), Error> {
+    let failed = |e| Error::system(format!("could not read the settings of `{}`", site.place), e);
+    worker.enter(site.fd()).map_err(failed)?;
+    proc.next_namespace();
+    for &(interface, key) in keys {
+        let kernel = match interface {
+            Some(name) if site.names.index(name).is_err() => continue,
+            Some(name) => Some(site.names.kernel(name)),
+            None => None,
+        };
+        let path = crate::sysctl::path(key, kernel);
+        let ours = question.record.is_some_and(|r| r.originals.contains_key(&path));
+        let told = sight.originals.contains_key(&path);
+        if site.place == Place::Host && !ours && !told {
+            continue;
+        }
+        let Some(value) = proc.read(&path).map_err(failed)? else { continue };
+        let (place, interface) = (site.place.clone(), interface.cloned());
+        let key = Key::Sysctl(place.clone(), interface.clone(), key.to_owned());
+        let value = as_written(value, question.desired.get(&key));
+        let Key::Sysctl(_, _, key) = key else { continue };
+        let sysctl = netyard_core::state::Sysctl { place, interface, key, value };
+        sight.state.insert(Object::Sysctl(sysctl));
+    }
+    Ok(())
+}
+
+/// A value as the user wrote it, where it differs only in white space: the
+/// kernel puts tabs between numbers.
+fn as_written(value: String, desired: Option<&Object>) -> String {
+    match desired {
+        Some(Object::Sysctl(wanted))
+            if wanted.value.split_whitespace().eq(value.split_whitespace()) =>
+        {
+            wanted.value.clone()
+        }
+        _ => value,
+    }
+}

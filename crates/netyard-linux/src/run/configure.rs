@@ -1,0 +1,277 @@
+//! What is in one namespace only: settings, VLANs, addresses, neighbours,
+//! routes, rules, impairments; and the commands of nodes.
+
+use std::os::fd::AsFd;
+
+use netyard_core::plan::Op;
+use netyard_core::state::{Command, InterfaceId, Object, Place, Sysctl};
+use netyard_core::wire::{Request, UnknownInterface};
+
+use super::interfaces::Pending;
+use super::{Failed, Run, is_gone, refused_by_system, words};
+use crate::error::{Error, ErrorKind};
+use crate::netlink::Batch;
+use crate::netns::Inside;
+use crate::place::Site;
+use crate::process;
+
+impl Run<'_> {
+    /// Visits each namespace once.
+    pub(super) fn configure(&mut self, ops: &[&Op]) -> Vec<Failed> {
+        let mut failed = Vec::new();
+        let numbered: Vec<usize> = (0..ops.len()).collect();
+        let place = |index: &usize| op_place(ops[*index]);
+        for visit in numbered.chunk_by(|a, b| place(a) == place(b)) {
+            failed.extend(self.send_at(&place(&visit[0]), visit.to_vec(), ops));
+        }
+        failed
+    }
+
+    /// One visit: settings, then one send of what new interfaces still need and
+    /// of these ops.
+    pub(super) fn send_at(
+        &mut self,
+        place: &Place,
+        indexes: Vec<usize>,
+        ops: &[&Op],
+    ) -> Vec<Failed> {
+        let mut failed = Vec::new();
+        for &index in &indexes {
+            let result = match ops[index] {
+                Op::Add { object: Object::Sysctl(o) } | Op::Set { to: Object::Sysctl(o), .. } => {
+                    self.set(ops[index], o)
+                }
+                _ => continue,
+            };
+            failed.extend(result.err().map(|error| Failed { index, error, partly: false }));
+        }
+        let pending = self.pending.remove(place).unwrap_or_default();
+        failed.extend(self.set_up(place, pending));
+        let mut batch = Batch::default();
+        let mut owners = Vec::new();
+        for index in indexes {
+            match self.requests(ops[index]) {
+                Ok(requests) => {
+                    owners.extend(std::iter::repeat_n(index, requests.len()));
+                    requests.into_iter().for_each(|request| drop(batch.push(request)));
+                }
+                Err(error) => failed.push(Failed { index, error, partly: false }),
+            }
+        }
+        failed.extend(self.send(place, batch, &owners, ops));
+        failed
+    }
+
+    /// Brings new interfaces up, with their aliases and masters.
+    fn set_up(&mut self, place: &Place, pending: Vec<Pending>) -> Vec<Failed> {
+        if pending.is_empty() {
+            return Vec::new();
+        }
+        let mut batch = Batch::default();
+        let mut owners: Vec<InterfaceId> = Vec::new();
+        let ups: Vec<u32> = pending.iter().filter(|p| p.up).map(|p| p.index).collect();
+        for one in pending {
+            owners.extend(std::iter::repeat_n(one.id, one.requests.len()));
+            one.requests.into_iter().for_each(|request| drop(batch.push(request)));
+        }
+        ups.into_iter().for_each(|index| drop(batch.push(crate::netlink::get_link(index))));
+        let worker = &mut *self.worker;
+        let Some(site) = self.sites.get_mut(place) else { return Vec::new() };
+        let what = |id: &InterfaceId| format!("could not set interface `{id}` up");
+        let failed = |error| Failed { index: usize::MAX, error, partly: true };
+        match site.socket(worker).and_then(|socket| socket.run(batch)) {
+            Err(error) => {
+                vec![failed(Error::system(format!("could not configure `{place}`"), error))]
+            }
+            Ok(outcome) => outcome
+                .failures
+                .into_iter()
+                .filter_map(|failure| {
+                    let id = owners.get(failure.index)?;
+                    let error = Error::new(ErrorKind::Refused, what(id)).errno(failure.errno);
+                    Some(failed(error.extack(failure.text)))
+                })
+                .collect(),
+        }
+    }
+
+    /// The requests of an op; none for what is done otherwise.
+    pub(super) fn requests(&mut self, op: &Op) -> Result<Vec<Request>, Error> {
+        if let Op::Set { from: Object::Interface(from), to: Object::Interface(to) } = op {
+            return self.change(op, from, to);
+        }
+        let target = match op {
+            Op::Add { object: Object::Interface(o) } => Some((self.index_of(op, &o.id)?, o)),
+            _ => None,
+        };
+        if let Some((index, interface)) = target {
+            let target = self.target(index);
+            return Ok(interface.configuration(&target, netyard_core::wire::link::Made::Bare));
+        }
+        let place = op_place(op);
+        let site = self.site(op, &place)?;
+        requests(op, site).map_err(|unknown| words::lost(op, unknown))
+    }
+
+    /// Writes a setting.
+    pub(super) fn set(&mut self, op: &Op, sysctl: &Sysctl) -> Result<(), Error> {
+        self.write_setting(op, sysctl, &sysctl.value)
+    }
+
+    pub(super) fn write_setting(
+        &mut self,
+        op: &Op,
+        sysctl: &Sysctl,
+        value: &str,
+    ) -> Result<(), Error> {
+        let path = self.setting_path(op, sysctl)?;
+        let worker = &mut *self.worker;
+        let Some(site) = self.sites.get(&sysctl.place) else {
+            return Err(words::lost(op, "its namespace is not there"));
+        };
+        let entered = worker.enter(site.net.as_fd());
+        self.proc.next_namespace();
+        let written = entered.and_then(|()| self.proc.write(&path, value));
+        match written {
+            Err(error)
+                if self.lenient
+                    && rustix::io::Errno::from_io_error(&error).is_some_and(is_gone) =>
+            {
+                Ok(())
+            }
+            written => written.map_err(|error| refused_by_system(op, error)),
+        }
+    }
+
+    /// The path of a setting below `/proc`.
+    pub(super) fn setting_path(&mut self, op: &Op, sysctl: &Sysctl) -> Result<String, Error> {
+        let site = self.site(op, &sysctl.place)?;
+        let kernel = sysctl.interface.as_ref().map(|name| site.names.kernel(name));
+        Ok(crate::sysctl::path(&sysctl.key, kernel))
+    }
+
+    /// Runs the commands of nodes, one after the other.
+    pub(super) fn commands(&mut self, ops: &[&Op]) -> Vec<Failed> {
+        let mut failed = Vec::new();
+        // A command finds the network ready.
+        if let Err(error) = self.flush_carriers() {
+            let error = Error::system("could not wait for the carriers", error);
+            return vec![Failed { index: 0, error, partly: false }];
+        }
+        for (index, op) in ops.iter().enumerate() {
+            let (Op::Add { object: Object::Command(command) }
+            | Op::Set { to: Object::Command(command), .. }) = op
+            else {
+                let error = words::lost(op, "it is no command");
+                failed.push(Failed { index, error, partly: false });
+                continue;
+            };
+            if let Err(error) = self.run_command(op, command) {
+                // Later commands may build on it.
+                failed.push(Failed { index, error, partly: true });
+                failed.extend((index + 1..ops.len()).map(|index| Failed {
+                    index,
+                    error: Error::new(
+                        ErrorKind::System,
+                        format!("{}: not tried", words::could_not(ops[index])),
+                    ),
+                    partly: false,
+                }));
+                break;
+            }
+        }
+        failed
+    }
+
+    fn run_command(&mut self, op: &Op, command: &Command) -> Result<(), Error> {
+        let place = Place::Node(command.node.clone());
+        let inside = self.inside(op, &place)?;
+        let logs = self.dir.file("log");
+        let log = logs.join(format!("{}.{}", command.node, command.index));
+        std::fs::create_dir_all(&logs).map_err(|e| refused_by_system(op, e))?;
+        let status =
+            process::run(inside, &command.argv, &log).map_err(|e| refused_by_system(op, e))?;
+        if !status.success() {
+            let what = format!("{}: {status}", words::could_not(op));
+            return Err(Error::new(ErrorKind::System, what)
+                .extack(Some(process::tail(&log)).filter(|text| !text.is_empty()))
+                .doing(words::command(op)));
+        }
+        let altname = crate::observe::ran_altname(command);
+        self.note_on_lo(&place, &[altname], true).map_err(|e| refused_by_system(op, e))
+    }
+
+    fn inside(&mut self, op: &Op, place: &Place) -> Result<Inside, Error> {
+        let files = self.files.clone();
+        let site = self.site(op, place)?;
+        let failed = |e| refused_by_system(op, e);
+        let net = site.net.try_clone().map_err(failed)?;
+        let uts = site.uts.as_ref().map(|uts| uts.try_clone()).transpose().map_err(failed)?;
+        Inside::new(net, uts, &files.directory(&site.netns)).map_err(failed)
+    }
+
+    /// Adds alternative names to a namespace's `lo`, or takes them away. One that
+    /// is there already, or gone, is as it should be.
+    pub(super) fn note_on_lo(
+        &mut self,
+        place: &Place,
+        altnames: &[String],
+        there: bool,
+    ) -> std::io::Result<()> {
+        let worker = &mut *self.worker;
+        let Some(site) = self.sites.get_mut(place) else { return Ok(()) };
+        let mut batch = Batch::default();
+        for name in altnames {
+            batch.push(crate::netlink::altname(1, name, there));
+        }
+        let outcome = site.socket(worker)?.run(batch)?;
+        let wrong = outcome.failures.iter().find(|failure| {
+            failure.errno != rustix::io::Errno::EXIST && !(is_gone(failure.errno) && !there)
+        });
+        wrong.map_or(Ok(()), |failure| Err(failure.errno.into()))
+    }
+}
+
+/// The place an op is done at.
+pub(super) fn op_place(op: &Op) -> Place {
+    match op {
+        Op::Add { object } | Op::Remove { object } | Op::Set { to: object, .. } => object.place(),
+        Op::AddPair { first, .. } | Op::RemovePair { first, .. } => first.id.place.clone(),
+    }
+}
+
+/// The requests of an op on anything but interfaces, in its namespace.
+fn requests(op: &Op, site: &Site) -> Result<Vec<Request>, UnknownInterface> {
+    let names = &site.names;
+    let mtu = |id: &InterfaceId| site.mtus.get(&id.name).copied().unwrap_or(1500);
+    let one = |request| Ok(vec![request]);
+    match op {
+        Op::Add { object } => match object {
+            Object::Address(o) => one(o.add(names)?),
+            Object::Route(o) => one(o.add(names)?),
+            Object::Rule(o) => one(o.add(names)),
+            Object::Neighbour(o) => one(o.add(names)?),
+            Object::PortVlan(o) => one(o.add(names)?),
+            Object::Qdisc(o) => one(o.add(mtu(&o.interface), names)?),
+            _ => Ok(Vec::new()),
+        },
+        Op::Set { from, to } => match (from, to) {
+            (Object::Address(from), Object::Address(to)) => to.change(from, names),
+            (_, Object::Route(o)) => one(o.change(names)?),
+            (Object::Neighbour(from), Object::Neighbour(to)) => to.change(from, names),
+            (_, Object::PortVlan(o)) => one(o.add(names)?),
+            (_, Object::Qdisc(o)) => one(o.change(mtu(&o.interface), names)?),
+            _ => Ok(Vec::new()),
+        },
+        Op::Remove { object } => match object {
+            Object::Address(o) => one(o.remove(names)?),
+            Object::Route(o) => one(o.remove()),
+            Object::Rule(o) => one(o.remove(names)),
+            Object::Neighbour(o) => one(o.remove(names)?),
+            Object::PortVlan(o) => one(o.remove(names)?),
+            Object::Qdisc(o) => one(o.remove(names)?),
+            _ => Ok(Vec::new()),
+        },
+        Op::AddPair { .. } | Op::RemovePair { .. } => Ok(Vec::new()),
+    }
+}

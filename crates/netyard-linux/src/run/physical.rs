@@ -1,0 +1,93 @@
+//! What is the host's: its settings, and interfaces it lends.
+
+use netyard_core::interface::Interface;
+use netyard_core::plan::Op;
+use netyard_core::state::{Object, Place};
+use netyard_core::wire::link::Target;
+
+use super::{Run, refused_by_system, words};
+use crate::error::{Error, ErrorKind};
+use crate::netlink::Batch;
+
+impl<'a> Run<'a> {
+    /// Notes what a setting of the host is before it is changed for the first
+    /// time: in the record, and on the `lo` of a namespace of the yard's. True
+    /// when the record changed.
+    pub(super) fn note_original(&mut self, op: &Op) -> Result<bool, Error> {
+        let (Op::Add { object: Object::Sysctl(o) } | Op::Set { to: Object::Sysctl(o), .. }) = op
+        else {
+            return Ok(false);
+        };
+        if o.place != Place::Host {
+            return Ok(false);
+        }
+        let path = self.setting_path(op, o)?;
+        if self.record.originals.contains_key(&path) {
+            return Ok(false);
+        }
+        let failed = |e| refused_by_system(op, e);
+        self.worker.go_home().map_err(failed)?;
+        let Some(value) = self.proc.read(&path).map_err(failed)? else {
+            let what = format!("{}: this kernel has no such setting", words::could_not(op));
+            return Err(Error::new(ErrorKind::Refused, what));
+        };
+        let altnames = crate::sysctl::altnames(&path, &value);
+        if let Some(place) = self.notebook() {
+            self.note_on_lo(&place, &altnames, true).map_err(failed)?;
+        }
+        self.record.originals.insert(path, value);
+        Ok(true)
+    }
+
+    /// Where originals are noted: the fabric, or the first namespace there is.
+    fn notebook(&self) -> Option<Place> {
+        let fabric = self.sites.get(&Place::Fabric);
+        fabric.or_else(|| self.sites.own().next()).map(|site| site.place.clone())
+    }
+
+    /// Forgets an original that is in force again.
+    pub(super) fn forget_original(&mut self, path: &str, value: &str) -> Result<(), Error> {
+        self.record.originals.remove(path);
+        let altnames = crate::sysctl::altnames(path, value);
+        let places: Vec<Place> = self.sites.own().map(|site| site.place.clone()).collect();
+        for place in places {
+            // Not there is what it shall be.
+            let _ = self.note_on_lo(&place, &altnames, false);
+        }
+        self.record.write(self.dir)
+    }
+
+    /// Notes an interface of the host before it is lent. True when the record
+    /// changed.
+    pub(super) fn note_lent(&mut self, op: &Op) -> Result<bool, Error> {
+        let _ = op;
+        Ok(false)
+    }
+
+    /// Moves an interface of the host into its place.
+    pub(super) fn lend(
+        &mut self,
+        op: &Op,
+        interface: &Interface,
+        target: &Target<'a>,
+    ) -> Result<(), Error> {
+        let _ = (interface, target);
+        Err(words::lost(op, "lending is not done yet"))
+    }
+
+    /// Gives a lent interface back to the host; `lo` goes down.
+    pub(super) fn give_back(&mut self, op: &Op, interface: &Interface) -> Result<(), Error> {
+        use std::os::fd::AsRawFd;
+        let home = self.site(op, &Place::Host)?.net.as_raw_fd();
+        let index = match self.index_of(op, &interface.id) {
+            Err(_) if self.lenient => return Ok(()),
+            index => index?,
+        };
+        let mut batch = Batch::default();
+        let requests = interface.removal(index, Some(home));
+        let owners = vec![0; requests.len()];
+        requests.into_iter().for_each(|request| drop(batch.push(request)));
+        let failed = self.send(&interface.id.place.clone(), batch, &owners, &[op]);
+        failed.into_iter().next().map_or(Ok(()), |failed| Err(failed.error))
+    }
+}

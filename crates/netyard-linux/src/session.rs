@@ -1,0 +1,354 @@
+//! A command at work on one yard.
+
+use std::collections::BTreeSet;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use netyard_core::facts::Facts;
+use netyard_core::name::{NodeName, YardName};
+use netyard_core::plan::Plan;
+use netyard_core::state::{Place, State};
+
+use crate::error::{Error, ErrorKind};
+use crate::files::Files;
+use crate::journal::{self, Interrupted, Journal};
+use crate::keeper::Keeper;
+use crate::netns::{self, Inside, Published, Sort, Worker};
+use crate::observe::{self, Finding, Question, Sight};
+use crate::place::Sites;
+use crate::record::Record;
+use crate::run::{self, Progress, Run};
+use crate::state_dir::{self, Lock, StateDir};
+
+/// What a command is going to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Only look. Does not wait for a command that is at work.
+    Read,
+    /// Change something: one command at a time.
+    Write,
+}
+
+/// What was observed.
+#[derive(Clone, Debug, Default)]
+pub struct Observation {
+    /// The yard's objects as they are.
+    pub state: State,
+    /// What an earlier command left unfinished, if one was cut off.
+    pub interrupted: Option<Interrupted>,
+    /// Interfaces that were cut off while being made; the next change removes them.
+    pub unfinished: usize,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Steps of the plan.
+    pub steps: usize,
+}
+
+/// A command at work on one yard.
+#[derive(Debug)]
+pub struct Session {
+    yard: YardName,
+    access: Access,
+    dir: StateDir,
+    lock: Option<Lock>,
+    published: Published,
+    keeper: Option<Keeper>,
+    files: Files,
+    rootless: bool,
+    descriptors: u64,
+    record: Option<Record>,
+    sites: Option<Sites>,
+    unfinished: Vec<(Place, u32)>,
+    originals: std::collections::BTreeMap<String, String>,
+}
+
+/// A yard that is known on this host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Known {
+    /// Its name.
+    pub yard: YardName,
+    /// How many of its namespaces are published.
+    pub namespaces: usize,
+}
+
+/// All yards of this user that are up, or were cut off on their way, sorted.
+pub fn list_yards() -> Result<Vec<Known>, Error> {
+    let base = state_dir::base(!netns::has_root())?;
+    let mut names: BTreeSet<YardName> = state_dir::yards(&base)?.into_iter().collect();
+    names.extend(netns::yards().map_err(|e| Error::system("could not list the yards", e))?);
+    let known = |yard: YardName| {
+        let namespaces = Published::of(&yard).names(Sort::Net).map_or(0, |names| names.len());
+        Known { yard, namespaces }
+    };
+    Ok(names.into_iter().map(known).collect())
+}
+
+impl Session {
+    /// Begins work on a yard.
+    ///
+    /// Without root this moves the process into the yard's own user, mount and
+    /// network namespaces (`Write` makes them), which needs a process of one
+    /// thread: call it before any thread is started.
+    ///
+    /// Where another command holds the yard, `wait` is asked with its process
+    /// number and command line; `false` makes it an error.
+    pub fn open(
+        yard: &YardName,
+        access: Access,
+        wait: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Self, Error> {
+        let descriptors = crate::raise_descriptor_limit();
+        let rootless = !netns::has_root();
+        let base = state_dir::base(rootless)?;
+        let dir = StateDir::new(&base, yard);
+        let lock = match access {
+            Access::Read => None,
+            Access::Write => Some(dir.lock(wait)?),
+        };
+        let mut keeper = Keeper::find(yard)?;
+        if rootless {
+            if keeper.is_none() && access == Access::Write {
+                keeper = Some(Keeper::start(yard, true, dir.path())?);
+            }
+            if let Some(keeper) = &keeper {
+                netns::enter_keeper(keeper.pidfd()).map_err(|e| {
+                    Error::system("could not enter the yard's user namespace", e)
+                })?;
+            }
+        }
+        let root = if rootless { dir.file("etc") } else { PathBuf::from("/etc/netns") };
+        let record = Record::read(&dir)?;
+        let session = Self {
+            yard: yard.clone(),
+            access,
+            dir,
+            lock,
+            published: Published::of(yard),
+            keeper,
+            files: Files::below(root),
+            rootless,
+            descriptors,
+            record,
+            sites: None,
+            unfinished: Vec::new(),
+            originals: Default::default(),
+        };
+        session.same_host()?;
+        Ok(session)
+    }
+
+    /// The yard's host is the network namespace it was brought up in.
+    fn same_host(&self) -> Result<(), Error> {
+        let here = self.host_identity()?;
+        match &self.record {
+            Some(record) if record.host != here && self.access == Access::Write => {
+                let what = "this yard was brought up in another network namespace";
+                Err(Error::new(ErrorKind::State, what).hint("call netyard from where it was"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn host_identity(&self) -> Result<u64, Error> {
+        let failed = |e| Error::system("could not look at the network namespace", e);
+        let own = netns::open_own("net").map_err(failed)?;
+        netns::identity(own.as_fd()).map_err(failed)
+    }
+
+    /// True when the yard lives in a user namespace of its own.
+    pub fn is_rootless(&self) -> bool {
+        self.rootless
+    }
+
+    /// What the pure steps need to know of the host. Of the kinds of links and
+    /// qdiscs, only `kinds` are probed.
+    pub fn facts(&mut self, kinds: &BTreeSet<String>) -> Result<Facts, Error> {
+        let mut facts = crate::facts::gather(&self.yard, kinds, self.dir_of_all())?;
+        facts.recorded_pools = self.record.as_ref().map(|r| r.pools.clone()).unwrap_or_default();
+        facts.host_reachable = !self.rootless;
+        Ok(facts)
+    }
+
+    fn dir_of_all(&self) -> &std::path::Path {
+        self.dir.path().parent().unwrap_or(self.dir.path())
+    }
+
+    /// Notes the prefixes the yard's addresses are drawn from; written with the
+    /// next change.
+    pub fn set_pools(&mut self, pools: &[ipnet::IpNet]) {
+        self.record.get_or_insert_default().pools = pools.to_vec();
+    }
+
+    /// Reads the State of the yard. `desired` only says what is worth asking for.
+    pub fn observe(&mut self, desired: &State) -> Result<Observation, Error> {
+        let interrupted = journal::interrupted(&self.dir.file("journal"))?;
+        let sight = self.look(desired)?;
+        Ok(Observation { state: sight.state, interrupted, unfinished: self.unfinished.len() })
+    }
+
+    fn look(&mut self, desired: &State) -> Result<Sight, Error> {
+        let finding = Finding {
+            yard: &self.yard,
+            published: &self.published,
+            keeper: self.keeper.as_ref(),
+            hints: desired,
+            descriptors: self.descriptors,
+        };
+        let question = Question {
+            yard: &self.yard,
+            desired,
+            record: self.record.as_ref(),
+            files: &self.files,
+            host: true,
+        };
+        let known = self.sites.take();
+        let look = |worker: &mut Worker| {
+            let mut sites = match known {
+                Some(sites) => sites,
+                None => observe::find(worker, &finding)?,
+            };
+            let sight = observe::observe(worker, &mut sites, &question)?;
+            Ok::<_, Error>((sites, sight))
+        };
+        let (sites, sight) = Worker::run(look).map_err(no_thread)??;
+        self.sites = Some(sites);
+        self.unfinished = sight.unfinished.clone();
+        self.originals = sight.originals.clone();
+        Ok(sight)
+    }
+
+    /// Makes the host as the plan says, and looks whether it is as desired.
+    /// What fails is undone. Call [`Self::observe`] first.
+    pub fn apply(
+        &mut self,
+        plan: &Plan,
+        desired: &State,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Applied, Error> {
+        self.must_write()?;
+        if self.sites.is_none() {
+            self.look(desired)?;
+        }
+        let host = self.host_identity()?;
+        let record = self.record.get_or_insert_default();
+        record.host = host;
+        for (path, value) in &self.originals {
+            record.originals.entry(path.clone()).or_insert_with(|| value.clone());
+        }
+        record.add(desired);
+        record.write(&self.dir)?;
+        let mut journal = Journal::begin(&self.dir.file("journal"), "up")?;
+        self.run(|run| {
+            run.remove_unfinished()?;
+            run.apply(plan, &mut journal, progress)
+        })?;
+        progress(Progress::Verifying);
+        let now = self.look(desired)?.state;
+        self.converged(&now, desired)?;
+        let record = self.record.get_or_insert_default();
+        record.only(desired);
+        record.write(&self.dir)?;
+        journal.end()?;
+        if desired.is_empty() {
+            self.finish_down()?;
+        }
+        Ok(Applied { steps: plan.steps().count() })
+    }
+
+    fn must_write(&self) -> Result<(), Error> {
+        match self.access {
+            Access::Write => Ok(()),
+            Access::Read => Err(Error::new(ErrorKind::Bug, "a change without the yard's lock")),
+        }
+    }
+
+    /// Runs `work` on a worker thread with all it needs.
+    fn run<R: Send>(
+        &mut self,
+        work: impl FnOnce(&mut Run<'_>) -> Result<R, Error> + Send,
+    ) -> Result<R, Error> {
+        let mut sites = self.sites.take().unwrap_or_default();
+        let unfinished = std::mem::take(&mut self.unfinished);
+        let (yard, published, files, dir) = (&self.yard, &self.published, &self.files, &self.dir);
+        let (keeper, record) = (&mut self.keeper, self.record.get_or_insert_default());
+        let limits = (self.descriptors, self.rootless);
+        let body = |worker: &mut Worker| {
+            let mut run =
+                Run::new(yard, worker, &mut sites, published, keeper, files, dir, record, limits);
+            run.unfinished = unfinished;
+            work(&mut run)
+        };
+        let done = Worker::run(body).map_err(no_thread)?;
+        self.sites = Some(sites);
+        done
+    }
+
+    fn converged(&self, now: &State, desired: &State) -> Result<(), Error> {
+        let plan = netyard_core::plan::plan(now, desired);
+        let Some(step) = plan.steps().next() else { return Ok(()) };
+        let what = format!(
+            "all steps were done, and yet the host is not as the file says: {}",
+            run::still_to_do(step)
+        );
+        Err(Error::new(ErrorKind::NotConverged, what)
+            .hint("something else may be changing it; `netyard plan` shows what differs"))
+    }
+
+    /// Takes the whole yard away, and all that netyard left on the host.
+    pub fn down(&mut self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), Error> {
+        self.must_write()?;
+        let nothing = State::default();
+        let sight = self.look(&nothing)?;
+        self.dir.create()?;
+        let journal = Journal::begin(&self.dir.file("journal"), "down")?;
+        let originals = sight.originals.clone();
+        self.run(|run| run.down(&sight.state, &originals, progress))?;
+        journal.end()?;
+        self.finish_down()
+    }
+
+    /// Nothing is left: the last traces go.
+    fn finish_down(&mut self) -> Result<(), Error> {
+        self.sites = None;
+        self.published
+            .unpublish_all()
+            .map_err(|e| Error::system("could not remove the names of the namespaces", e))?;
+        if let Some(keeper) = self.keeper.take() {
+            keeper.quit().map_err(|e| Error::system("could not end the keeper", e))?;
+        }
+        self.record = None;
+        self.dir.remove()?;
+        self.lock = None;
+        Ok(())
+    }
+
+    /// Runs a program inside a node, with the caller's terminal; an empty `argv`
+    /// is the user's shell.
+    pub fn exec(&mut self, node: &NodeName, argv: &[String]) -> Result<ExitStatus, Error> {
+        if self.sites.is_none() {
+            self.look(&State::default())?;
+        }
+        let place = Place::Node(node.clone());
+        let failed = |e| Error::system(format!("could not run a program in `{node}`"), e);
+        let site = self.sites.as_ref().and_then(|sites| sites.get(&place)).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("node `{node}` is not up"))
+                .hint("`netyard up` brings it up")
+        })?;
+        let net = site.net.try_clone().map_err(failed)?;
+        let uts = site.uts.as_ref().map(|uts| uts.try_clone()).transpose().map_err(failed)?;
+        let inside = Inside::new(net, uts, &self.files.directory(&site.netns)).map_err(failed)?;
+        let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned());
+        let argv = if argv.is_empty() { &[shell][..] } else { argv };
+        crate::process::foreground(inside, argv)
+            .map_err(|e| Error::system(format!("could not run `{}` in `{node}`", argv[0]), e))
+    }
+}
+
+fn no_thread(error: std::io::Error) -> Error {
+    Error::system("could not start a thread", error)
+}
+
