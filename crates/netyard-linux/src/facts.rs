@@ -64,9 +64,7 @@ pub(crate) fn gather(
             })
             .map_err(failed)?;
     }
-    host_routes.sort_by(|a, b| {
-        (a.destination, &a.interface).cmp(&(b.destination, &b.interface))
-    });
+    host_routes.sort_by(|a, b| (a.destination, &a.interface).cmp(&(b.destination, &b.interface)));
     host_routes.dedup();
     let _ = (kinds, cache);
     Ok(Facts {

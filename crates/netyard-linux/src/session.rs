@@ -115,9 +115,8 @@ impl Session {
                 keeper = Some(Keeper::start(yard, true, dir.path())?);
             }
             if let Some(keeper) = &keeper {
-                netns::enter_keeper(keeper.pidfd()).map_err(|e| {
-                    Error::system("could not enter the yard's user namespace", e)
-                })?;
+                netns::enter_keeper(keeper.pidfd())
+                    .map_err(|e| Error::system("could not enter the yard's user namespace", e))?;
             }
         }
         let root = if rootless { dir.file("etc") } else { PathBuf::from("/etc/netns") };
@@ -351,4 +350,3 @@ impl Session {
 fn no_thread(error: std::io::Error) -> Error {
     Error::system("could not start a thread", error)
 }
-

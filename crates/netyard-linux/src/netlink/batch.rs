@@ -66,6 +66,13 @@ impl Batch {
         self.starts.len() - 1
     }
 
+    /// Adds requests, in order.
+    pub fn extend(&mut self, requests: impl IntoIterator<Item = Request>) {
+        for request in requests {
+            self.push(request);
+        }
+    }
+
     /// How many requests there are.
     pub fn len(&self) -> usize {
         self.starts.len()

@@ -126,7 +126,7 @@ pub(crate) fn observe(
         let failed = |e| Error::system(format!("could not look into `{place}`"), e);
         let found = dumps::visit(worker, site, classes, question, &mut sight).map_err(failed)?;
         for object in found {
-            insert(&mut sight.state, object, question.desired);
+            sight.state.insert(object);
         }
         if let Some(keys) = keys.get(&place) {
             read_settings(worker, site, keys, &mut proc, question, &mut sight)?;
@@ -137,18 +137,8 @@ pub(crate) fn observe(
             files(site, question, &mut sight.state)?;
         }
     }
+    sight.state = std::mem::take(&mut sight.state).as_managed_by(question.desired);
     Ok(sight)
-}
-
-fn insert(state: &mut State, object: Object, desired: &State) {
-    let object = match (object, &desired) {
-        (Object::Interface(seen), desired) => match desired.interface(&seen.id) {
-            Some(wanted) => Object::Interface(Box::new(seen.as_managed_by(wanted))),
-            None => Object::Interface(seen),
-        },
-        (object, _) => object,
-    };
-    state.insert(object);
 }
 
 fn namespace(worker: &mut Worker, site: &Site) -> Result<Object, Error> {

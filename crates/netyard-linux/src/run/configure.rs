@@ -53,7 +53,7 @@ impl Run<'_> {
             match self.requests(ops[index]) {
                 Ok(requests) => {
                     owners.extend(std::iter::repeat_n(index, requests.len()));
-                    requests.into_iter().for_each(|request| drop(batch.push(request)));
+                    batch.extend(requests);
                 }
                 Err(error) => failed.push(Failed { index, error, partly: false }),
             }
@@ -72,9 +72,9 @@ impl Run<'_> {
         let ups: Vec<u32> = pending.iter().filter(|p| p.up).map(|p| p.index).collect();
         for one in pending {
             owners.extend(std::iter::repeat_n(one.id, one.requests.len()));
-            one.requests.into_iter().for_each(|request| drop(batch.push(request)));
+            batch.extend(one.requests);
         }
-        ups.into_iter().for_each(|index| drop(batch.push(crate::netlink::get_link(index))));
+        batch.extend(ups.into_iter().map(crate::netlink::get_link));
         let worker = &mut *self.worker;
         let Some(site) = self.sites.get_mut(place) else { return Vec::new() };
         let what = |id: &InterfaceId| format!("could not set interface `{id}` up");

@@ -354,9 +354,9 @@ fn is_removal(op: &Op) -> bool {
 /// What a step that remains says of the first attribute that differs.
 pub(crate) fn still_to_do(step: &Step) -> String {
     let why = match &step.why {
-        netyard_core::plan::Why::Differs { attributes } => attributes.first().map(|d| {
-            format!("`{}` is `{}`, not `{}`", d.attribute, d.actual, d.desired)
-        }),
+        netyard_core::plan::Why::Differs { attributes } => attributes
+            .first()
+            .map(|d| format!("`{}` is `{}`, not `{}`", d.attribute, d.actual, d.desired)),
         _ => None,
     };
     let op = words::could_not(&step.op);

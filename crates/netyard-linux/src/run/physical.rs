@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
         let mut batch = Batch::default();
         let requests = interface.removal(index, Some(home));
         let owners = vec![0; requests.len()];
-        requests.into_iter().for_each(|request| drop(batch.push(request)));
+        batch.extend(requests);
         let failed = self.send(&interface.id.place.clone(), batch, &owners, &[op]);
         failed.into_iter().next().map_or(Ok(()), |failed| Err(failed.error))
     }

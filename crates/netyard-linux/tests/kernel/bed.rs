@@ -60,7 +60,7 @@ impl Space {
             Some(message) => messages.push(message.payload.to_vec()),
             None => messages.clear(),
         };
-        self.socket.dump(&request.message, take).unwrap();
+        self.socket.dump(request, take).unwrap();
         messages
     }
 
@@ -68,7 +68,7 @@ impl Space {
         let mut batch = Batch::default();
         let text: Vec<String> = requests.iter().map(|r| format!("{r:?}")).collect();
         for request in requests {
-            batch.push(request.message, request.flags);
+            batch.push(request);
         }
         let outcome = self.socket.run(batch).unwrap();
         assert!(!outcome.replies_lost);

@@ -6,6 +6,7 @@ mod bed;
 mod kinds;
 mod traffic;
 mod vm_smoke;
+mod yard;
 
 use std::process::Command;
 
