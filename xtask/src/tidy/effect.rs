@@ -41,7 +41,9 @@ pub fn in_core(sources: &[Source]) -> Vec<Finding> {
         source.text.lines().any(|line| line.starts_with("use ") && line.contains(LOOKED_UP))
     };
     let what = format!("without the remark `{LOOKED_UP}` at its `use`, the core names");
-    findings.extend(find(sources, &[CORE], remarked, &["HashMap", "HashSet"], &what));
+    let mut unordered = find(sources, &[CORE], remarked, &["HashMap", "HashSet"], &what);
+    unordered.dedup_by(|later, earlier| later.path == earlier.path);
+    findings.extend(unordered);
     findings
 }
 

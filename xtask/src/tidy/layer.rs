@@ -18,7 +18,7 @@ const BLIND: [(&str, &[&str], &str); 8] = [
         "render writes files from the resolved yard, whatever the kernel holds",
     ),
     ("spec", &["yard", "plan"], "spec is text as written; meaning comes later"),
-    ("yard", &["state", "plan", "render"], "a yard is what was meant, before it is lowered"),
+    ("yard", &["plan", "render"], "a yard is what was meant, before any step is planned"),
     ("interface", &["spec", "yard", "plan", "render"], "a kind serves every step and knows none"),
     ("service", &["yard", "plan", "render"], "a service serves every step and knows none"),
     ("firewall", &["yard", "plan", "render"], "rules are data; the steps come to them"),

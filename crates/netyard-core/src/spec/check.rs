@@ -477,10 +477,10 @@ impl<'a> Checker<'a> {
         let found = shorten(text);
         let network = matches!(ty, Type::Prefix);
         self.report.push(match scalar::net(text) {
-            Net::Net(net) if network && net.trunc() != net => {
+            Net::Prefixed(net) if network && net.trunc() != net => {
                 say::host_bits(node.span, &found, &net.trunc().to_string())
             }
-            Net::Net(net) => return Some(Spanned::new(Value::Net(net), node.span)),
+            Net::Prefixed(net) => return Some(Spanned::new(Value::Net(net), node.span)),
             Net::Bare(address) => {
                 let length = if address.is_ipv4() { 32 } else { 128 };
                 say::no_prefix_length(node.span, &found, length)

@@ -95,7 +95,7 @@ pub(super) fn rate(text: &str) -> Rate {
 /// What a text with an address is.
 pub(super) enum Net {
     /// Address and prefix length.
-    Net(IpNet),
+    Prefixed(IpNet),
     /// An address alone.
     Bare(IpAddr),
     /// Something else.
@@ -105,7 +105,7 @@ pub(super) enum Net {
 /// `10.0.0.1/24`, `fd00::1/64`.
 pub(super) fn net(text: &str) -> Net {
     match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
-        (Ok(net), _) => Net::Net(net),
+        (Ok(net), _) => Net::Prefixed(net),
         (_, Ok(address)) => Net::Bare(address),
         _ => Net::Bad,
     }

@@ -9,7 +9,7 @@
 //! an IPv6 one. A bridge's or bond's member gets none, and no automatic address
 //! is ever the interface's own gateway.
 
-use std::collections::HashSet;
+use std::collections::HashSet; // looked up, never iterated
 use std::net::IpAddr;
 
 use ipnet::IpNet;

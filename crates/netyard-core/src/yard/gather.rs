@@ -1,7 +1,7 @@
 //! Who is there: nodes, networks, links, and every interface once, whichever of
 //! them makes it.
 
-use std::collections::HashMap;
+use std::collections::HashMap; // looked up, never iterated
 
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span, Spanned};

@@ -6,7 +6,7 @@
 //! first, which must be free, then bridges (the network's name), then ports
 //! (`NODE.IFACE`), each as readable as it can be.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet}; // looked up, never iterated
 
 use super::PUBLISHED_NAMESPACES;
 use super::gather::{Cast, Role};

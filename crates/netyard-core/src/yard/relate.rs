@@ -4,7 +4,7 @@
 //! net/core/dev.c): a parent is below its children, a member below its master.
 //! The kernel refuses loops in it, so it is a graph without cycles.
 
-use std::collections::HashMap;
+use std::collections::HashMap; // looked up, never iterated
 
 use super::gather::{Cast, HOST, Role, kind_word};
 use crate::diag::yard as diag;

@@ -1,7 +1,7 @@
 //! Routes, gateways and neighbours: names become addresses, and each next hop
 //! gets the interface through which it is reached.
 
-use std::collections::HashMap;
+use std::collections::HashMap; // looked up, never iterated
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};

@@ -1,6 +1,6 @@
 //! What this kernel and this host cannot do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap}; // the latter looked up, never iterated
 
 use super::super::gather::{Cast, Role, kind_word};
 use super::super::segment::Segments;

@@ -1,6 +1,6 @@
 //! MAC addresses and impairments.
 
-use std::collections::HashMap;
+use std::collections::HashMap; // looked up, never iterated
 
 use super::super::assemble::derive_mac;
 use super::super::gather::{Cast, Role};
