@@ -1,13 +1,21 @@
 //! Every directory of `cases/` (and of `examples/`) is one case: its
 //! `netyard.yaml` and, beside it, what each step must make of it. `UPDATE=1`
 //! writes the expected files anew.
+//!
+//! A case may have `facts.txt`, what is known of the host, a fact on each line:
+//! `rootless`, `route PREFIX INTERFACE`, `interface NAME [kind=K] [mtu=N]
+//! [default] [addresses]`, `netns NAME`, `missing KIND OPTION`, `pool PREFIX`.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use netyard_core::diag::{Report, Source, Sources, Span};
+use netyard_core::facts::{Facts, HostInterface, HostRoute};
+use netyard_core::name::InterfaceName;
 use netyard_core::spec::{self, Parsed};
+use netyard_core::state::{State, lower};
+use netyard_core::yard;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -34,6 +42,59 @@ fn parse(case: &Path) -> Parsed {
         let folder = Path::new(includer).parent().unwrap_or(Path::new(""));
         fs::read_to_string(case.join(folder).join(path)).map_err(|_| "no such file".to_owned())
     })
+}
+
+/// The case's `facts.txt`; without one, a host that is reachable and empty.
+fn facts(case: &Path) -> Facts {
+    let text = fs::read_to_string(case.join("facts.txt")).unwrap_or_default();
+    let mut facts = Facts { host_reachable: true, ..Facts::default() };
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["rootless"] => facts.host_reachable = false,
+            ["route", prefix, interface] => facts.host_routes.push(HostRoute {
+                destination: prefix.parse().expect("a prefix"),
+                interface: interface.to_owned(),
+            }),
+            ["interface", name, ref words @ ..] => {
+                let value = |key: &str| words.iter().find_map(|w| w.strip_prefix(key));
+                facts.host_interfaces.insert(
+                    InterfaceName::new(name).expect("an interface's name"),
+                    HostInterface {
+                        kind: value("kind=").unwrap_or_default().to_owned(),
+                        mtu: value("mtu=").map_or(1500, |n| n.parse().expect("a number")),
+                        has_default_route: words.contains(&"default"),
+                        has_addresses: words.contains(&"addresses"),
+                    },
+                );
+            }
+            ["netns", name] => drop(facts.foreign_namespaces.insert(name.to_owned())),
+            ["missing", kind, option] => {
+                facts.missing_kinds.insert(kind.to_owned(), option.to_owned());
+            }
+            ["pool", prefix] => facts.recorded_pools.push(prefix.parse().expect("a prefix")),
+            _ => panic!("{}: no fact: {line}", case.display()),
+        }
+    }
+    facts
+}
+
+/// One object on each line.
+fn state_json(state: &State) -> String {
+    let objects = state.objects().map(|o| serde_json::to_string(o).expect("serialisable"));
+    format!("[\n{}\n]\n", objects.collect::<Vec<_>>().join(",\n"))
+}
+
+/// What all steps have to say, and the State if there is one.
+fn run(case: &Path) -> (Report, Sources, Option<State>) {
+    let Parsed { spec, mut report, sources } = parse(case);
+    assert!(spec.is_some() || report.has_errors(), "{}: nothing and no reason", name(case));
+    let Some(spec) = spec else { return (report, sources, None) };
+    let (found, more) = yard::resolve(&spec, &facts(case));
+    assert_eq!(found.is_none(), more.has_errors(), "{}", name(case));
+    report.0.extend(more.0);
+    let state = found.filter(|_| !report.has_errors()).map(|yard| lower(&yard));
+    (report, sources, state)
 }
 
 /// Line and column, both from 1, the column in characters.
@@ -88,9 +149,11 @@ fn every_case_says_what_it_should() {
     let cases = cases("cases");
     assert!(cases.len() < 1000);
     for case in cases {
-        let Parsed { spec, report, sources } = parse(&case);
-        assert!(spec.is_some() || report.has_errors(), "{}: nothing and no reason", name(&case));
+        let (report, sources, state) = run(&case);
         compare(&case.join("diagnostics.txt"), &render(&report, &sources), &mut differing);
+        let state = state.map(|state| state_json(&state)).unwrap_or_default();
+        // Where there is a mistake there is no State.
+        compare(&case.join("state.json"), &state, &mut differing);
     }
     assert!(differing.is_empty(), "UPDATE=1 rewrites what differs:\n{}", differing.join("\n"));
 }
@@ -98,15 +161,15 @@ fn every_case_says_what_it_should() {
 #[test]
 fn every_example_is_right() {
     for case in cases("examples") {
-        let Parsed { spec, report, sources } = parse(&case);
-        assert!(spec.is_some() && report.0.is_empty(), "{}", render(&report, &sources));
+        let (report, sources, state) = run(&case);
+        assert!(state.is_some() && report.0.is_empty(), "{}", render(&report, &sources));
     }
 }
 
 #[test]
 fn every_message_obeys_the_rules_of_messages() {
     for case in cases("cases") {
-        for d in parse(&case).report.0 {
+        for d in run(&case).0.0 {
             let message = &d.message;
             assert!(!message.ends_with('.') && !message.contains('\n'), "{message}");
             assert!(!message.contains("invalid"), "{message}");

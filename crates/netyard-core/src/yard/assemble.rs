@@ -95,7 +95,7 @@ impl Parts<'_> {
     fn interface(&self, index: usize) -> Interface {
         let found = &self.cast.interfaces[index];
         let attachment = match found.role {
-            Role::Port(n) | Role::Upon(n, _) => Attachment::Network(n),
+            Role::Port(n) => Attachment::Network(n),
             Role::Bridge(n) => Attachment::Bridge(n),
             Role::End(link, end) => Attachment::Link(link, end),
             Role::Loopback | Role::Own(_) | Role::Broken => Attachment::None,
@@ -115,7 +115,6 @@ impl Parts<'_> {
         let found = &self.cast.interfaces[index];
         let parent = self.relations.parent[index].as_ref().and_then(|parent| match parent {
             Parent::Interface(parent) => Some(self.cast.id(*parent)),
-            Parent::Bridge(network) => Some(self.names.networks[*network].core.id.clone()),
             Parent::Foreign(name) => {
                 let name = FullName::new(name.as_str()).ok()?;
                 Some(InterfaceId { place: Place::Host, name })
@@ -161,7 +160,7 @@ impl Parts<'_> {
                 vlan_filtering: self.segments.filtering[index],
                 ..bridge.clone()
             }),
-            Role::Own(kind) | Role::Upon(_, kind) => kind.clone(),
+            Role::Own(kind) => kind.clone(),
         }
     }
 
@@ -191,7 +190,7 @@ impl Parts<'_> {
         let is_derived = match found.role {
             Role::Loopback | Role::Broken => false,
             Role::Port(_) | Role::End(..) | Role::Bridge(_) => true,
-            Role::Own(kind) | Role::Upon(_, kind) => match kind {
+            Role::Own(kind) => match kind {
                 Kind::Loopback
                 | Kind::Vlan(_)
                 | Kind::Ipvlan(_)
@@ -210,12 +209,10 @@ impl Parts<'_> {
     fn link(&self, index: usize) -> Option<Link> {
         let segment = self.cast.link_segment(index);
         let [a, b] = self.cast.members[segment][..] else { return None };
-        let is_first = matches!(self.cast.interfaces[a].role, Role::End(_, 0));
-        let (first, second) = if is_first { (a, b) } else { (b, a) };
         Some(Link {
             name: self.cast.link_name(index),
             span: self.cast.spec.links[index].span,
-            ends: [self.cast.id(first), self.cast.id(second)],
+            ends: [self.cast.id(a), self.cast.id(b)],
             prefixes: self.plan.segments[segment].list.iter().map(|p| p.0).collect(),
         })
     }

@@ -10,57 +10,27 @@ use std::net::IpAddr;
 
 use super::address::Addressing;
 use super::gather::Cast;
-use crate::diag::Report;
-use crate::diag::yard as diag;
 use crate::spec::{DnsSpec, NodeSpec};
 
 /// By node: name and content.
-pub(super) fn resolve(
-    cast: &Cast<'_>,
-    plan: &Addressing,
-    report: &mut Report,
-) -> Vec<Vec<(String, String)>> {
-    let mut all = Vec::with_capacity(cast.nodes.len());
-    for (index, node) in cast.nodes.iter().enumerate() {
-        let mut files = Vec::new();
-        if let Some(spec) = node.spec {
-            if cast.is_host(index) {
-                refuse_on_host(spec, report);
-            } else {
-                let marker = format!(
-                    "# made by netyard: yard {}, node {}\n",
-                    cast.spec.yard.value, node.name
-                );
-                if let Some(dns) = &spec.dns {
-                    files.push(("resolv.conf".to_owned(), resolv_conf(&marker, dns)));
-                }
-                if !spec.hosts.is_empty() {
-                    files.push(("hosts".to_owned(), hosts(&marker, cast, plan, index, spec)));
-                }
-            }
-        }
-        all.push(files);
-    }
-    all
+pub(super) fn resolve(cast: &Cast<'_>, plan: &Addressing) -> Vec<Vec<(String, String)>> {
+    let nodes = cast.nodes.iter().enumerate();
+    nodes.map(|(index, _)| of_node(cast, plan, index)).collect()
 }
 
-fn refuse_on_host(spec: &NodeSpec, report: &mut Report) {
-    let span = spec.name.span;
-    if spec.dns.is_some() {
-        report.push(diag::host_only_network("dns", span));
+fn of_node(cast: &Cast<'_>, plan: &Addressing, index: usize) -> Vec<(String, String)> {
+    let node = &cast.nodes[index];
+    let Some(spec) = node.spec.filter(|_| !cast.is_host(index)) else { return Vec::new() };
+    let marker =
+        || format!("# made by netyard: yard {}, node {}\n", cast.spec.yard.value, node.name);
+    let mut files = Vec::new();
+    if let Some(dns) = &spec.dns {
+        files.push(("resolv.conf".to_owned(), resolv_conf(&marker(), dns)));
     }
-    if let Some((name, _)) = spec.hosts.first() {
-        report.push(diag::host_only_network("hosts", name.span));
+    if !spec.hosts.is_empty() {
+        files.push(("hosts".to_owned(), hosts(&marker(), cast, plan, index, spec)));
     }
-    if let Some(command) = spec.exec.first() {
-        report.push(diag::host_only_network("exec", command.span));
-    }
-    if let Some(hostname) = &spec.hostname {
-        report.push(diag::host_only_network("hostname", hostname.span));
-    }
-    if let Some(netns) = &spec.netns {
-        report.push(diag::host_only_network("netns", netns.span));
-    }
+    files
 }
 
 fn resolv_conf(marker: &str, dns: &DnsSpec) -> String {

@@ -21,7 +21,8 @@ pub(super) struct Cast<'s> {
     pub spec: &'s Spec,
     pub nodes: Vec<Node<'s>>,
     pub interfaces: Vec<Interface<'s>>,
-    /// The interfaces on each segment: networks first, then links.
+    /// The interfaces on each segment, networks first, then links: in the order
+    /// in which they were met, of a link in the order of its ends.
     pub members: Vec<Vec<usize>>,
     nodes_by_name: HashMap<&'s str, usize>,
     networks_by_name: HashMap<&'s str, usize>,
@@ -57,8 +58,6 @@ pub(super) enum Role<'s> {
     Loopback,
     /// A veth into that network.
     Port(usize),
-    /// A macvlan or the like upon that network's bridge.
-    Upon(usize, &'s Kind),
     /// That end of that link.
     End(usize, usize),
     /// It is that network's bridge, on the host.
@@ -109,7 +108,7 @@ impl<'s> Cast<'s> {
     /// The segment an interface is on.
     pub fn segment(&self, interface: usize) -> Option<usize> {
         match self.interfaces[interface].role {
-            Role::Port(n) | Role::Upon(n, _) | Role::Bridge(n) => Some(n),
+            Role::Port(n) | Role::Bridge(n) => Some(n),
             Role::End(link, _) => Some(self.link_segment(link)),
             Role::Loopback | Role::Own(_) | Role::Broken => None,
         }
@@ -148,7 +147,7 @@ impl Interface<'_> {
     /// The kind that it was given by name.
     pub fn kind(&self) -> Option<&Kind> {
         match self.role {
-            Role::Own(kind) | Role::Upon(_, kind) => Some(kind),
+            Role::Own(kind) => Some(kind),
             _ => None,
         }
     }
@@ -196,6 +195,10 @@ pub(super) fn gather<'s>(spec: &'s Spec, facts: &Facts, report: &mut Report) -> 
         if let Some(segment) = cast.segment(i) {
             cast.members[segment].push(i);
         }
+    }
+    for link in &mut cast.members[spec.networks.len()..] {
+        let interfaces = &cast.interfaces;
+        link.sort_by_key(|i| matches!(interfaces[*i].role, Role::End(_, 1)));
     }
     cast
 }
@@ -339,16 +342,7 @@ impl<'s> Cast<'s> {
                 report.push(diag::network_unknown(network, names));
                 return Role::Broken;
             };
-            return match kind {
-                None | Some((Kind::Veth(_), _)) => Role::Port(index),
-                Some((kind @ (Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_)), _)) => {
-                    Role::Upon(index, kind)
-                }
-                Some((kind, span)) => {
-                    report.push(diag::kind_cannot_plug(kind_word(kind), span));
-                    Role::Broken
-                }
-            };
+            return Role::Port(index);
         }
         match kind {
             // A link may still claim it.

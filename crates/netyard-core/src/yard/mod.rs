@@ -66,6 +66,9 @@ pub const SHARD: usize = 128;
 /// `/run/netns`: each mount slows every later one down.
 pub const PUBLISHED_NAMESPACES: usize = 256;
 
+/// Messages that one [`resolve`] gives at most.
+const DIAGNOSTICS: usize = 1000;
+
 /// What the Spec means, complete and without mistakes.
 #[derive(Clone, Debug)]
 pub struct Yard {
@@ -248,9 +251,10 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         neighbours: route::neighbours(&cast, &mut report),
         rules: rule::resolve(&cast, facts, &mut report),
         sysctls: sysctl::resolve(&cast, &mut report),
-        files: file::resolve(&cast, &plan, &mut report),
+        files: file::resolve(&cast, &plan),
     };
     check::all(&cast, &relations, &segments, &plan, facts, &mut report);
+    report.settle(DIAGNOSTICS);
     if report.has_errors() {
         return (None, report);
     }

@@ -43,7 +43,6 @@ pub(super) fn resolve(
     for &i in &relations.order {
         let most = match &relations.parent[i] {
             Some(Parent::Interface(parent)) => interfaces[*parent].or(Some(DEFAULT)),
-            Some(Parent::Bridge(network)) => Some(segments[*network]),
             Some(Parent::Foreign(name)) => facts.host_interfaces.get(name).map(|f| f.mtu),
             None => None,
         };
@@ -52,7 +51,6 @@ pub(super) fn resolve(
             match cast.interfaces[i].role {
                 Role::Port(n) | Role::Bridge(n) => Some(segments[n]),
                 Role::End(link, _) => Some(segments[cast.link_segment(link)]),
-                Role::Upon(_, _) => bounded(cast, i, most, report),
                 Role::Own(kind) => match kind {
                     Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_) => {
                         bounded(cast, i, most, report)
@@ -97,10 +95,7 @@ fn of_segment(cast: &Cast<'_>, segment: usize, report: &mut Report) -> u32 {
         Some(network) => network.mtu.as_ref(),
         None => cast.spec.links[segment - networks].mtu.as_ref(),
     };
-    // A macvlan may have less than what it sits on.
-    let members = cast.members[segment].iter().copied();
-    let members: Vec<usize> =
-        members.filter(|m| !matches!(cast.interfaces[*m].role, Role::Upon(..))).collect();
+    let members = &cast.members[segment];
     let spoken: Vec<&Spanned<u32>> = members.iter().filter_map(|m| said(cast, *m)).collect();
     let all_spoke = is_link || spoken.len() == members.len();
     let (mtu, at): (u32, Span) = match (own, spoken.first()) {

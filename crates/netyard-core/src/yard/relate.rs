@@ -18,8 +18,6 @@ use crate::name::InterfaceName;
 pub(super) enum Parent {
     /// An interface of the yard.
     Interface(usize),
-    /// The bridge of a network in the fabric.
-    Bridge(usize),
     /// An interface of the host that is not the yard's.
     Foreign(InterfaceName),
 }
@@ -80,46 +78,21 @@ pub(super) fn is_enslaved(cast: &Cast<'_>, relations: &Relations, interface: usi
 fn parent(cast: &Cast<'_>, index: usize, facts: &Facts, report: &mut Report) -> Option<Parent> {
     let interface = &cast.interfaces[index];
     let said = interface.spec.and_then(|s| s.parent.as_ref());
-    if let Role::Upon(network, _) = interface.role {
-        if let Some(said) = said {
-            report.push(diag::parent_beside_network(&interface.name, said.span));
-        }
-        return Some(match host_bridge(cast, network) {
-            Some(bridge) => Parent::Interface(bridge),
-            None => Parent::Bridge(network),
-        });
-    }
-    let (needs, takes) = match interface.role {
-        Role::Own(Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_)) => {
-            (true, true)
-        }
-        Role::Own(Kind::Vxlan(_)) => (false, true),
+    let takes = match interface.role {
+        Role::Own(kind) => matches!(
+            kind,
+            Kind::Vlan(_) | Kind::Vxlan(_) | Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_)
+        ),
         Role::Broken => return None,
-        _ => (false, false),
+        _ => false,
     };
-    match said {
-        None if needs => {
-            let node = cast.nodes[interface.node].name.as_str();
-            let word = interface.kind().map_or("", kind_word);
-            let others = cast
-                .interface_names(interface.node)
-                .filter(|n| *n != super::gather::LOOPBACK && *n != interface.name.as_str());
-            report.push(diag::parent_missing(node, &interface.name, word, interface.span, others));
-            None
-        }
-        None => None,
-        Some(said) if !takes => {
-            report.push(diag::parent_refused(&interface.name, said.span));
-            None
-        }
-        Some(said) => find_parent(cast, index, said, facts, report),
+    // That some of them need one, the table of kinds says.
+    let said = said?;
+    if !takes {
+        report.push(diag::parent_refused(&interface.name, said.span));
+        return None;
     }
-}
-
-/// The host's interface that is a network's bridge.
-fn host_bridge(cast: &Cast<'_>, network: usize) -> Option<usize> {
-    let members = &cast.members[network];
-    members.iter().copied().find(|m| matches!(cast.interfaces[*m].role, Role::Bridge(_)))
+    find_parent(cast, index, said, facts, report)
 }
 
 fn find_parent(

@@ -130,7 +130,7 @@ impl Table<'_, '_> {
                     found |= !matches!(hop, Ok(None));
                 }
                 if !found {
-                    self.report.push(diag::via_without_address(gateway, "either"));
+                    self.report.push(diag::via_without_address(gateway, ""));
                 }
             }
         }
@@ -181,9 +181,9 @@ impl Table<'_, '_> {
         }
         if !found && let Some(via) = spec.hops.iter().find_map(|h| h.via.as_ref()) {
             let family = match &families[..] {
-                [false] => "IPv4",
-                [true] => "IPv6",
-                _ => "either",
+                [false] => "IPv4 ",
+                [true] => "IPv6 ",
+                _ => "",
             };
             self.report.push(diag::via_without_address(via, family));
         } else if !found {

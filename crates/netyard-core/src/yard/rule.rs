@@ -23,7 +23,9 @@ pub(super) fn resolve(cast: &Cast<'_>, facts: &Facts, report: &mut Report) -> Ve
         for (position, spec) in specs.iter().enumerate() {
             let priority = FIRST_PRIORITY.saturating_add(position as u32);
             let priority = spec.priority.as_ref().map_or(priority, |p| p.value);
-            for v6 in families(spec, report) {
+            let iif = device(cast, index, spec.iif.as_ref(), facts, report);
+            let oif = device(cast, index, spec.oif.as_ref(), facts, report);
+            for v6 in families(spec) {
                 let rule = Rule {
                     place: node.place.clone(),
                     ipv6: v6,
@@ -31,8 +33,8 @@ pub(super) fn resolve(cast: &Cast<'_>, facts: &Facts, report: &mut Report) -> Ve
                     from: spec.from.as_ref().map(|p| p.value.trunc()),
                     to: spec.to.as_ref().map(|p| p.value.trunc()),
                     fwmark: spec.fwmark.as_ref().map(|m| m.value),
-                    iif: device(cast, index, spec.iif.as_ref(), facts, report),
-                    oif: device(cast, index, spec.oif.as_ref(), facts, report),
+                    iif: iif.clone(),
+                    oif: oif.clone(),
                     not: spec.not,
                     action: spec.action,
                     suppress_prefix_length: spec.suppress_prefix_length,
@@ -50,18 +52,15 @@ pub(super) fn resolve(cast: &Cast<'_>, facts: &Facts, report: &mut Report) -> Ve
     all
 }
 
-/// True for IPv6; none after a contradiction.
-fn families(spec: &RuleSpec, report: &mut Report) -> Vec<bool> {
+/// True for IPv6; none after a contradiction, of which the parser told.
+fn families(spec: &RuleSpec) -> Vec<bool> {
     let prefixes = [&spec.from, &spec.to].into_iter().flatten();
     let mut said: Vec<bool> = spec.ipv6.into_iter().collect();
     said.extend(prefixes.map(|p| is_v6(p.value)));
     match said[..] {
         [] => vec![false, true],
         [first, ..] if said.iter().all(|v6| *v6 == first) => vec![first],
-        _ => {
-            report.push(diag::rule_families(spec.span));
-            Vec::new()
-        }
+        _ => Vec::new(),
     }
 }
 

@@ -53,7 +53,6 @@ pub(super) struct Port {
 
 pub(super) fn resolve(cast: &Cast<'_>, relations: &Relations, report: &mut Report) -> Segments {
     let count = cast.interfaces.len();
-    check_port_settings(cast, relations, report);
     let mut segments = Segments {
         networks: Vec::with_capacity(cast.spec.networks.len()),
         filtering: vec![false; count],
@@ -71,36 +70,6 @@ pub(super) fn resolve(cast: &Cast<'_>, relations: &Relations, report: &mut Repor
     segments
 }
 
-/// Settings of a port on what is none.
-fn check_port_settings(cast: &Cast<'_>, relations: &Relations, report: &mut Report) {
-    for (i, interface) in cast.interfaces.iter().enumerate() {
-        let Some(entry) = interface.spec else { continue };
-        let is_plugged = matches!(interface.role, Role::Port(_));
-        let is_port = is_plugged || relations.master[i].is_some_and(|m| is_bridge(cast, m));
-        if matches!(interface.role, Role::Broken) {
-            continue;
-        }
-        if let Some(port) = &entry.port
-            && !is_port
-        {
-            report.push(diag::port_without_bridge(&interface.name, port.span));
-        }
-        let named = entry.port_name.as_ref().map(|n| n.span);
-        if let Some(span) = named.or(entry.port_mac.as_ref().map(|m| m.span))
-            && !is_plugged
-            && !matches!(interface.role, Role::Own(Kind::Physical(_)))
-        {
-            report.push(diag::port_name_without_port(&interface.name, span));
-        }
-        if let Some(span) = first_vlan(&entry.vlans)
-            && !is_port
-            && !is_bridge(cast, i)
-        {
-            report.push(diag::vlan_without_bridge(&interface.name, span));
-        }
-    }
-}
-
 fn first_vlan(vlans: &PortVlansSpec) -> Option<Span> {
     let access = vlans.access.as_ref().map(|v| v.span);
     access.or(vlans.tagged.first().map(|v| v.span)).or(vlans.native.as_ref().map(|v| v.span))
@@ -115,7 +84,7 @@ fn star(cast: &Cast<'_>, relations: &Relations, network: usize, report: &mut Rep
             interface,
             shard: None,
             options: port_options(&cast.interfaces[interface]),
-            vlans: memberships(port_vlans(&cast.interfaces[interface]), report),
+            vlans: memberships(port_vlans(&cast.interfaces[interface])),
         })
         .collect();
     let host = cast.members[network].iter().find(|m| is_bridge(cast, **m)).copied();
@@ -197,19 +166,19 @@ impl Segments {
             report.push(diag::too_many_ports(&name, members.len(), BRIDGE_PORTS, span));
         }
         let own = interface.spec.map(|s| &s.vlans);
-        let mut own = memberships(own, report);
+        let mut own = memberships(own);
         let mut of_members: Vec<Vec<Membership>> = members
             .iter()
             .map(|m| {
                 let member = &cast.interfaces[*m];
                 let plugged = matches!(member.role, Role::Port(_));
-                memberships(port_vlans(member).filter(|_| !plugged), report)
+                memberships(port_vlans(member).filter(|_| !plugged))
             })
             .collect();
         let filtering = match interface.role {
             Role::Bridge(network) => {
                 let side = cast.spec.networks[network].host.as_ref().map(|h| &h.vlans);
-                own.extend(memberships(side, report));
+                own.extend(memberships(side));
                 self.networks[network].filtering
             }
             Role::Own(Kind::Bridge(settings)) => {
@@ -280,14 +249,11 @@ pub(super) fn port_options(interface: &Interface<'_>) -> BridgePort {
     }
 }
 
-/// What a port's keys mean; empty where they say nothing. Sorted.
-fn memberships(vlans: Option<&PortVlansSpec>, report: &mut Report) -> Vec<Membership> {
+/// What a port's keys mean; empty where they say nothing. Sorted. Access and
+/// trunk exclude each other, which the parser sees to.
+fn memberships(vlans: Option<&PortVlansSpec>) -> Vec<Membership> {
     let Some(vlans) = vlans else { return Vec::new() };
     if let Some(access) = &vlans.access {
-        let trunk = vlans.tagged.first().map(|v| v.span);
-        if let Some(other) = trunk.or(vlans.native.as_ref().map(|v| v.span)) {
-            report.push(diag::vlan_access_and_trunk(access.span, other));
-        }
         return vec![Membership { vid: access.value, pvid: true, untagged: true }];
     }
     let native = vlans.native.as_ref().map(|v| v.value);

@@ -66,13 +66,6 @@ pub fn network_unknown<'a>(
         .did_you_mean(&name.value, names)
 }
 
-/// `network:` with a kind that cannot be plugged into one.
-pub fn kind_cannot_plug(kind: &str, span: Span) -> Diagnostic {
-    Diagnostic::error("kind-refused", format!("a `{kind}` cannot be plugged into a network"))
-        .at(span, "")
-        .hint("leave `kind` out for a cable; `macvlan`, `macvtap` and `ipvlan` work too")
-}
-
 /// `kind: physical` in the node `host`.
 pub fn physical_on_host(name: &FullName, span: Span) -> Diagnostic {
     Diagnostic::error("physical-on-host", format!("the host has `{name}` already"))

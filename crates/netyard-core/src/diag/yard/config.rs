@@ -40,13 +40,13 @@ pub fn onlink_without_dev(span: Span) -> Diagnostic {
         .at(span, "nothing else says through which interface it is reached")
 }
 
-/// `node:interface` without an address of the family.
+/// `node:interface` without an address of the family, `IPv4 ` or `IPv6 ` or either.
 pub fn via_without_address(via: &Spanned<ViaSpec>, family: &str) -> Diagnostic {
     let name = match &via.value {
         ViaSpec::Interface(name) => name.clone(),
         ViaSpec::Address(address) => address.to_string(),
     };
-    Diagnostic::error("via-without-address", format!("`{name}` has no address of {family} family"))
+    Diagnostic::error("via-without-address", format!("`{name}` has no {family}address"))
         .at(via.span, "so it cannot be a gateway")
 }
 
@@ -122,12 +122,6 @@ pub fn rule_twice(node: &str, span: Span) -> Diagnostic {
     Diagnostic::error("rule-twice", format!("`{node}` has this rule twice")).at(span, "")
 }
 
-/// A rule whose prefixes are of two families.
-pub fn rule_families(span: Span) -> Diagnostic {
-    Diagnostic::error("rule-family", "a rule is of one family")
-        .at(span, "its `family`, `from` and `to` are not")
-}
-
 /// A rule that jumps back.
 pub fn rule_jumps_back(target: u32, span: Span) -> Diagnostic {
     Diagnostic::error("rule-jump", format!("a rule cannot go back to priority {target}"))
@@ -165,23 +159,4 @@ pub fn sysctl_twice(key: &str, span: Span, first: Span) -> Diagnostic {
     Diagnostic::error("sysctl-twice", format!("`{key}` has two values"))
         .at(span, "here")
         .at(first, "and here")
-}
-
-/// A key that the host does not take.
-pub fn host_only_network(key: &str, span: Span) -> Diagnostic {
-    Diagnostic::error("host-key", format!("`host` cannot have `{key}`"))
-        .at(span, "netyard changes nothing of the host but its network")
-}
-
-/// Reordering without delay.
-pub fn reorder_without_delay(name: &str, span: Span) -> Diagnostic {
-    Diagnostic::error("impairment", format!("`{name}` reorders packets without a delay"))
-        .at(span, "packets can only overtake others that wait")
-        .hint("add `delay`")
-}
-
-/// Jitter above the delay it varies.
-pub fn jitter_above_delay(name: &str, span: Span) -> Diagnostic {
-    Diagnostic::warning("impairment", format!("the delay of `{name}` varies by more than itself"))
-        .at(span, "waits below zero become none")
 }

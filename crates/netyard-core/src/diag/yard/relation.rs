@@ -3,40 +3,11 @@
 use crate::diag::{Diagnostic, Span, Spanned, quoted_list};
 use crate::name::FullName;
 
-/// A kind that needs a parent has none.
-pub fn parent_missing<'a>(
-    node: &str,
-    name: &FullName,
-    kind: &str,
-    span: Span,
-    others: impl Iterator<Item = &'a str>,
-) -> Diagnostic {
-    let found =
-        Diagnostic::error("parent-missing", format!("interface `{node}:{name}` has no parent"))
-            .at(span, format!("a `{kind}` interface needs `parent`"));
-    // `eth0.10` means to sit on `eth0`.
-    let mut others = others;
-    let head = name.as_str().split('.').next().unwrap_or_default();
-    match others.find(|o| *o == head) {
-        Some(near) => found.hint(format!("`{node}` has `{near}`; write `parent: {near}`")),
-        None => {
-            found.hint("write `parent: INTERFACE`, one of the same node, or `parent: host:eth0`")
-        }
-    }
-}
-
 /// `parent:` where there can be none.
 pub fn parent_refused(name: &FullName, span: Span) -> Diagnostic {
     Diagnostic::error("parent-refused", format!("interface `{name}` cannot have a parent"))
         .at(span, "")
         .hint("`vlan`, `macvlan`, `macvtap`, `ipvlan` and `vxlan` interfaces can")
-}
-
-/// `parent:` beside `network:`.
-pub fn parent_beside_network(name: &FullName, span: Span) -> Diagnostic {
-    Diagnostic::error("parent-refused", format!("interface `{name}` has a parent and a network"))
-        .at(span, "its parent is the network's bridge")
-        .hint("leave one of them out")
 }
 
 /// A parent in another node.
@@ -133,43 +104,12 @@ pub fn vrf_table_reserved(name: &FullName, table: u32, span: Span) -> Diagnostic
         .at(span, "0 and 253 to 255 are the kernel's own")
 }
 
-/// VLANs on what is no bridge port.
-pub fn vlan_without_bridge(name: &FullName, span: Span) -> Diagnostic {
-    Diagnostic::error("vlan-without-bridge", format!("`{name}` is no bridge port"))
-        .at(span, "VLANs are set on a port of a bridge")
-        .hint(format!(
-            "for a tagged interface write `{name}.10: {{ kind: vlan, parent: {name}, id: 10 }}`"
-        ))
-}
-
-/// `vlan:` beside `vlans:` or `native:`.
-pub fn vlan_access_and_trunk(span: Span, other: Span) -> Diagnostic {
-    Diagnostic::error("vlan-access-and-trunk", "a port is either access or trunk")
-        .at(span, "access: one VLAN, without tags")
-        .at(other, "trunk: several, with tags")
-        .hint("write `native:` for the VLAN of a trunk's frames without tags")
-}
-
 /// VLANs on a bridge that was told to ignore them.
 pub fn vlan_not_filtering(network: &str, span: Span, off: Span) -> Diagnostic {
     Diagnostic::error("vlan-not-filtering", format!("{network} ignores VLANs"))
         .at(span, "this port has some")
         .at(off, "but filtering is off")
         .hint("leave `vlan-filtering` out: it is on where any port has VLANs")
-}
-
-/// `port:` on what is no bridge port.
-pub fn port_without_bridge(name: &FullName, span: Span) -> Diagnostic {
-    Diagnostic::error("port-without-bridge", format!("`{name}` is no bridge port"))
-        .at(span, "")
-        .hint("`port` goes with `network`, or with a `master` that is a bridge")
-}
-
-/// `host-name:` or `port-mac:` without a port.
-pub fn port_name_without_port(name: &FullName, span: Span) -> Diagnostic {
-    Diagnostic::error("port-without-bridge", format!("`{name}` has no end at a network's bridge"))
-        .at(span, "")
-        .hint("`host-name` and `port-mac` go with `network`")
 }
 
 /// More ports than a star of bridges takes.
@@ -204,13 +144,6 @@ pub fn mtu_below_ipv6(name: &str, mtu: u32, span: Span) -> Diagnostic {
     Diagnostic::error("mtu-below-ipv6", format!("`{name}` has an IPv6 address and the MTU {mtu}"))
         .at(span, "")
         .hint("the kernel turns IPv6 off below 1280")
-}
-
-/// A group address as an interface's own.
-pub fn mac_group(mac: crate::addr::Mac, span: Span) -> Diagnostic {
-    Diagnostic::error("mac-group", format!("`{mac}` is a group address"))
-        .at(span, "no interface can have one")
-        .hint("its first byte must be even, as in `02:…`")
 }
 
 /// A MAC on a kind that cannot have its own.

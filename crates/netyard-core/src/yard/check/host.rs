@@ -59,7 +59,7 @@ pub(super) fn kinds(cast: &Cast<'_>, segments: &Segments, facts: &Facts, report:
         let words: &[&str] = match interface.role {
             Role::Port(_) | Role::End(..) => &["veth"],
             Role::Own(Kind::Tap(_) | Kind::Tun(_)) => &["tun"],
-            Role::Own(kind) | Role::Upon(_, kind) => &[kind_word(kind)],
+            Role::Own(kind) => &[kind_word(kind)],
             Role::Loopback | Role::Bridge(_) | Role::Broken => &[],
         };
         for word in words {

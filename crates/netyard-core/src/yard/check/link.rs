@@ -1,4 +1,4 @@
-//! MAC addresses and impairments.
+//! MAC addresses.
 
 use std::collections::HashMap; // looked up, never iterated
 
@@ -10,22 +10,10 @@ use crate::diag::{Report, Span};
 use crate::interface::Kind;
 
 pub(super) fn macs(cast: &Cast<'_>, report: &mut Report) {
-    for network in &cast.spec.networks {
-        if let Some(mac) = network.mac.as_ref().filter(|m| m.value.is_group()) {
-            report.push(diag::mac_group(mac.value, mac.span));
-        }
-    }
     for interface in &cast.interfaces {
         let Some(entry) = interface.spec else { continue };
-        for mac in entry.mac.iter().chain(&entry.port_mac) {
-            if mac.value.is_group() {
-                report.push(diag::mac_group(mac.value, mac.span));
-            }
-        }
         let why = match interface.role {
-            Role::Own(Kind::Ipvlan(_)) | Role::Upon(_, Kind::Ipvlan(_)) => {
-                "an ipvlan has its parent's"
-            }
+            Role::Own(Kind::Ipvlan(_)) => "an ipvlan has its parent's",
             Role::Own(Kind::Tun(_)) => "a tun has no Ethernet header",
             Role::Loopback => "`lo` has none",
             _ => continue,
@@ -48,10 +36,7 @@ fn twice(cast: &Cast<'_>, report: &mut Report) {
         }
         let mut seen: HashMap<Mac, Span> = HashMap::new();
         let yard = cast.spec.yard.value.as_str();
-        let own = members
-            .iter()
-            .filter(|m| !matches!(cast.interfaces[**m].role, Role::Upon(_, Kind::Ipvlan(_))));
-        let own = own.map(|m| match said(m) {
+        let own = members.iter().map(|m| match said(m) {
             Some(mac) => (mac.value, mac.span),
             None => (derive_mac(yard, &cast.id(*m)), cast.interfaces[*m].span),
         });
@@ -60,21 +45,6 @@ fn twice(cast: &Cast<'_>, report: &mut Report) {
             if let Some(first) = seen.insert(mac, span) {
                 report.push(diag::mac_twice(&cast.segment_name(segment), mac, span, first));
             }
-        }
-    }
-}
-
-pub(super) fn impairments(cast: &Cast<'_>, report: &mut Report) {
-    for (i, interface) in cast.interfaces.iter().enumerate() {
-        let Some(impairment) = interface.impairment(cast.spec) else { continue };
-        let own = interface.spec.and_then(|s| s.impairment.as_ref()).map(|s| s.span);
-        let span = own.or(cast.segment(i).map(|s| cast.segment_span(s))).unwrap_or(interface.span);
-        let name = || cast.id(i).to_string();
-        if impairment.reorder > 0 && impairment.delay == 0 {
-            report.push(diag::reorder_without_delay(&name(), span));
-        }
-        if impairment.jitter > impairment.delay {
-            report.push(diag::jitter_above_delay(&name(), span));
         }
     }
 }

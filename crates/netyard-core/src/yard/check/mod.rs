@@ -23,7 +23,6 @@ pub(super) fn all(
     host::physical(cast, facts, report);
     host::kinds(cast, segments, facts, report);
     link::macs(cast, report);
-    link::impairments(cast, report);
     address::outside(cast, plan, report);
     address::twice(cast, relations, plan, report);
     address::overlaps(cast, plan, report);
