@@ -1,6 +1,6 @@
 //! Permanent neighbour entries and proxy entries over netlink.
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
@@ -52,9 +52,10 @@ pub fn read(place: &Place, names: &Names, message: &[u8]) -> Option<Neighbour> {
 }
 
 impl Neighbour {
-    /// Adds it.
+    /// Adds it, in the place of what the kernel may have learnt of that address.
     pub fn add(&self, names: &Names) -> Result<Request, UnknownInterface> {
-        self.request(names, NLM_F_CREATE | NLM_F_EXCL)
+        let message = RouteNetlinkMessage::NewNeighbour(self.message(names)?);
+        Ok(Request::new(message, NLM_F_CREATE | NLM_F_REPLACE))
     }
 
     /// Takes it away.
@@ -65,14 +66,9 @@ impl Neighbour {
     /// Changes `from`, an entry of the same interface and address, into this one.
     pub fn change(&self, from: &Self, names: &Names) -> Result<Vec<Request>, UnknownInterface> {
         if self.mac.is_some() && from.mac.is_some() {
-            // An entry that the kernel has learnt meanwhile is no obstacle either.
-            return Ok(vec![self.request(names, NLM_F_CREATE | NLM_F_REPLACE)?]);
+            return Ok(vec![self.add(names)?]);
         }
         Ok(vec![from.remove(names)?, self.add(names)?])
-    }
-
-    fn request(&self, names: &Names, flags: u16) -> Result<Request, UnknownInterface> {
-        Ok(Request::new(RouteNetlinkMessage::NewNeighbour(self.message(names)?), flags))
     }
 
     fn message(&self, names: &Names) -> Result<NeighbourMessage, UnknownInterface> {

@@ -4,7 +4,11 @@
 
 mod bed;
 mod kinds;
+mod objects;
+mod rate;
 mod traffic;
+mod vm_impairment;
+mod vm_kinds;
 mod vm_smoke;
 mod yard;
 
