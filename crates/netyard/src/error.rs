@@ -32,6 +32,8 @@ pub enum Kind {
     Failed(String, Vec<String>),
     /// The words of the command line do not make sense together.
     CommandLine(String),
+    /// It failed, and all is said.
+    Said,
     /// Something differs, and all is said.
     Differences,
     /// A command ran in a node and ended with this code; it has said its own.
@@ -68,7 +70,7 @@ impl Error {
     /// What the process ends with.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
-            Kind::Text(..) | Kind::Failed(..) => FAILED,
+            Kind::Text(..) | Kind::Failed(..) | Kind::Said => FAILED,
             Kind::CommandLine(_) => COMMAND_LINE,
             Kind::Differences => DIFFERENCES,
             Kind::Child(code) => code,

@@ -1,17 +1,90 @@
 //! From the file to what it means.
 
+use std::path::{Path, PathBuf};
+
 use netyard_core::diag::{Report, Sources};
+use netyard_core::facts::Facts;
+use netyard_core::spec::{self, Parsed, Spec};
+use netyard_core::yard::{self, Yard};
 
 use crate::error::{Error, Kind, Result};
 use crate::source::{Origin, Unreadable};
+use crate::ui;
 
-/// The yard's own file, read.
-pub fn read(origin: &Origin) -> Result<Sources> {
-    match origin.read() {
-        Ok(source) => Ok(Sources(vec![source])),
-        Err(Unreadable { diagnostic, source }) => {
+/// The most diagnostics of one file.
+const MOST: usize = 1_000;
+
+/// A yard's file without errors in its text, includes and all.
+#[derive(Debug)]
+pub struct File {
+    /// What was read, for places.
+    pub sources: Sources,
+    /// What it says.
+    pub spec: Spec,
+    warnings: Report,
+}
+
+impl File {
+    /// Reads it. When something is wrong with the text, all that can be said
+    /// of it without knowing the host is said.
+    pub fn read(origin: &Origin) -> Result<Self> {
+        let root = origin.read().map_err(|Unreadable { diagnostic, source }| {
             let sources = Sources(source.into_iter().collect());
-            Err(Error::from(Kind::Text(sources, Report(vec![diagnostic]))))
+            Error::from(Kind::Text(sources, Report(vec![*diagnostic])))
+        })?;
+        let Parsed { spec, mut report, sources } =
+            spec::parse(root, &directory_name(origin), &mut include);
+        match spec {
+            Some(spec) if !report.has_errors() => Ok(Self { sources, spec, warnings: report }),
+            spec => {
+                if let Some(spec) = spec {
+                    report.0.extend(yard::resolve(&spec, &any_host()).1.0);
+                    report.settle(MOST);
+                }
+                Err(Kind::Text(sources, report).into())
+            }
         }
+    }
+
+    /// What it means on the host of these facts, and the warnings.
+    pub fn resolve(&self, facts: &Facts) -> Result<(Yard, Report)> {
+        let (yard, mut report) = yard::resolve(&self.spec, facts);
+        report.0.extend(self.warnings.0.iter().cloned());
+        report.settle(MOST);
+        match yard {
+            Some(yard) if !report.has_errors() => Ok((yard, report)),
+            _ => Err(Kind::Text(self.sources.clone(), report).into()),
+        }
+    }
+
+    /// The same, where the warnings are shown.
+    pub fn yard(&self, facts: &Facts) -> Result<Yard> {
+        let (yard, warnings) = self.resolve(facts)?;
+        if !warnings.0.is_empty() {
+            ui::show_report(&self.sources, &warnings);
+        }
+        Ok(yard)
+    }
+}
+
+/// A host of which nothing is known, and on which all is possible.
+pub fn any_host() -> Facts {
+    Facts { host_reachable: true, ..Facts::default() }
+}
+
+/// What stands in for a yard's name: that of the directory its file is in.
+fn directory_name(origin: &Origin) -> String {
+    let directory = origin.directory();
+    let directory = directory.canonicalize().unwrap_or(directory);
+    directory.file_name().map_or_else(|| "yard".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Reads an included file, relative to the one that includes it.
+fn include(path: &str, includer: &str) -> std::result::Result<String, String> {
+    let from = Path::new(includer).parent().unwrap_or(Path::new(""));
+    let origin = Origin::File(PathBuf::from(from).join(path));
+    match origin.read() {
+        Ok(source) => Ok(source.text.to_string()),
+        Err(unreadable) => Err(unreadable.why),
     }
 }

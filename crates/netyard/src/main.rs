@@ -10,8 +10,9 @@ mod bug;
 mod cli;
 mod command;
 mod error;
+mod impairment;
 mod load;
-//mod next;
+mod next;
 mod source;
 mod ui;
 

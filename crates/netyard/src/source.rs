@@ -74,7 +74,9 @@ impl Origin {
 #[derive(Debug)]
 pub struct Unreadable {
     /// What is wrong; its places are in `source`, as file 0.
-    pub diagnostic: Diagnostic,
+    pub diagnostic: Box<Diagnostic>,
+    /// The same as a phrase, for a file that another one includes.
+    pub why: String,
     /// What can be shown of it.
     pub source: Option<Source>,
 }
@@ -97,13 +99,14 @@ fn cannot_read(name: &str, error: &io::Error, origin: &Origin) -> Unreadable {
         _ => None,
     };
     let message = format!("cannot read `{name}`: {}", errno_text(error));
-    unreadable("file-unreadable", message, hint, None)
+    unreadable("file-unreadable", (message, errno_text(error)), hint, None)
 }
 
 fn too_large(name: &str) -> Unreadable {
     let message = format!("`{name}` is larger than 100 MB");
     let hint = "ranges (`r[1..1000]`) and `for` describe large yards in a few lines";
-    unreadable("file-too-large", message, Some(hint.into()), None)
+    let why = "it is larger than 100 MB".into();
+    unreadable("file-too-large", (message, why), Some(hint.into()), None)
 }
 
 /// The text, or a diagnostic that shows the line where it ends to be text.
@@ -115,7 +118,8 @@ fn utf8(name: String, bytes: Vec<u8>) -> Result<Source, Unreadable> {
     let at = text.utf8_error().valid_up_to();
     let byte = text.as_bytes()[at];
     let line = text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
-    let message = format!("`{name}` is not UTF-8 text: byte {byte:#04x} in line {line}");
+    let why = format!("not UTF-8 text: byte {byte:#04x} in line {line}");
+    let message = format!("`{name}` is {why}");
     let shown: Arc<str> =
         String::from_utf8_lossy(&text.as_bytes()[..(at + 80).min(text.as_bytes().len())])
             .into_owned()
@@ -126,7 +130,7 @@ fn utf8(name: String, bytes: Vec<u8>) -> Result<Source, Unreadable> {
     let hint = "save it as UTF-8, or convert it: `iconv -f latin1 -t utf-8`".into();
     Err(unreadable(
         "file-not-utf8",
-        message,
+        (message, why),
         Some(hint),
         Some((Source { name, text: shown }, label)),
     ))
@@ -134,7 +138,7 @@ fn utf8(name: String, bytes: Vec<u8>) -> Result<Source, Unreadable> {
 
 fn unreadable(
     code: &'static str,
-    message: String,
+    (message, why): (String, String),
     hint: Option<String>,
     place: Option<(Source, Label)>,
 ) -> Unreadable {
@@ -144,5 +148,5 @@ fn unreadable(
     };
     let hints = hint.into_iter().collect();
     let diagnostic = Diagnostic { severity: Severity::Error, code, message, labels, hints };
-    Unreadable { diagnostic, source }
+    Unreadable { diagnostic: Box::new(diagnostic), why, source }
 }

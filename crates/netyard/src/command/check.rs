@@ -1,7 +1,11 @@
+use netyard_core::diag::{Report, Sources};
+use netyard_core::yard::Yard;
+
 use crate::cli::FileOption;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
+use crate::load::{File, any_host};
 use crate::source::Origin;
-use crate::{load, ui};
+use crate::ui;
 
 /// Look the file over and say all that is wrong with it
 ///
@@ -19,16 +23,25 @@ impl Check {
     /// Does it.
     pub fn run(self) -> Result {
         let origin = Origin::from_option(self.file.file.as_deref());
-        match load::read(&origin) {
-            Ok(_) => Ok(()),
-            Err(error) if self.json => match &error.kind {
-                Kind::Text(sources, report) => {
-                    ui::print_json(&ui::report_json(sources, report))?;
-                    Err(Kind::Child(error.exit_code()).into())
-                }
-                _ => Err(error),
-            },
+        match checked(&origin) {
+            Ok((_, sources, report)) if self.json => {
+                ui::print_json(&ui::report_json(&sources, &report))
+            }
+            Ok((yard, sources, report)) => {
+                ui::show_report(&sources, &report);
+                ui::print(&format!("{}: {}\n", origin.name(), ui::size(&yard)))
+            }
+            Err(Error { kind: Kind::Text(sources, report), .. }) if self.json => {
+                ui::print_json(&ui::report_json(&sources, &report))?;
+                Err(Kind::Said.into())
+            }
             Err(error) => Err(error),
         }
     }
+}
+
+fn checked(origin: &Origin) -> Result<(Yard, Sources, Report)> {
+    let file = File::read(origin)?;
+    let (yard, report) = file.resolve(&any_host())?;
+    Ok((yard, file.sources, report))
 }

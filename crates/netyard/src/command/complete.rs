@@ -1,5 +1,10 @@
+use netyard_core::spec::{LinkSpec, Spec};
+
 use crate::cli::FileOption;
 use crate::error::Result;
+use crate::load::File;
+use crate::source::Origin;
+use crate::ui;
 
 /// Print names for a shell's completion
 #[derive(Debug, clap::Args)]
@@ -19,6 +24,28 @@ enum What {
 impl Complete {
     /// Does it; a file with errors has no names, and says nothing.
     pub fn run(self) -> Result {
-        Ok(())
+        let Ok(file) = File::read(&Origin::from_option(self.file.file.as_deref())) else {
+            return Ok(());
+        };
+        let names = match self.what {
+            What::Nodes => nodes(&file.spec),
+            What::Links => file.spec.links.iter().map(link).collect(),
+        };
+        ui::print(&names.iter().map(|name| format!("{name}\n")).collect::<String>())
+    }
+}
+
+fn nodes(spec: &Spec) -> Vec<String> {
+    spec.nodes.iter().map(|node| node.name.value.to_string()).collect()
+}
+
+fn link(link: &LinkSpec) -> String {
+    let [a, b] = &link.ends;
+    match &link.name {
+        Some(name) => name.value.to_string(),
+        None => format!(
+            "{}:{}--{}:{}",
+            a.node.value, a.interface.value, b.node.value, b.interface.value
+        ),
     }
 }

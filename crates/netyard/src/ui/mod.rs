@@ -10,6 +10,7 @@ mod table;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use netyard_core::yard::Yard;
 
 use crate::error::{Error, Kind, Result, errno_text};
 
@@ -82,7 +83,7 @@ pub fn show_error(error: &Error) {
             details.iter().for_each(|line| to_stderr(&format!("  {line}\n")));
         }
         Kind::CommandLine(message) => headline(message),
-        Kind::Differences | Kind::Child(_) | Kind::ReaderGone => {}
+        Kind::Said | Kind::Differences | Kind::Child(_) | Kind::ReaderGone => {}
     }
     error.hints.iter().for_each(|text| hint(text));
 }
@@ -112,6 +113,21 @@ pub fn count(number: usize, one: &str) -> String {
         1 => format!("1 {one}"),
         n => format!("{n} {one}s"),
     }
+}
+
+/// `4 nodes, 2 networks`: what is in a yard; nothing is said of what is not.
+pub fn size(yard: &Yard) -> String {
+    let parts = [
+        (yard.nodes.len(), "node"),
+        (yard.networks.len(), "network"),
+        (yard.links.len(), "link"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(number, what)| *number > 0 || *what == "node")
+        .map(|(number, what)| count(number, what))
+        .collect();
+    parts.join(", ")
 }
 
 /// A time that a person reads: `35 ms`, `1.2 s`.
