@@ -28,7 +28,7 @@ impl File {
     /// Reads it. When something is wrong with the text, all that can be said
     /// of it without knowing the host is said.
     pub fn read(origin: &Origin) -> Result<Self> {
-        let root = origin.read().map_err(|Unreadable { diagnostic, source }| {
+        let root = origin.read().map_err(|Unreadable { diagnostic, source, .. }| {
             let sources = Sources(source.into_iter().collect());
             Error::from(Kind::Text(sources, Report(vec![*diagnostic])))
         })?;
