@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use netyard_core::state::File;
 
@@ -94,11 +94,6 @@ impl Files {
         }
         files.sort();
         Ok(files)
-    }
-
-    /// Where they are.
-    pub fn root(&self) -> &Path {
-        &self.root
     }
 }
 

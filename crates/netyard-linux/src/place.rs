@@ -71,11 +71,6 @@ impl Site {
         self
     }
 
-    /// Closes the socket, which counts against the limit of open files.
-    pub fn close_socket(&mut self) {
-        self.socket = None;
-    }
-
     /// An interface index that is not taken.
     pub fn take_index(&mut self) -> u32 {
         self.next_index = self.next_index.max(self.names.last_index() + 1);
@@ -121,11 +116,6 @@ impl Sites {
     /// The one of that place.
     pub fn get_mut(&mut self, place: &Place) -> Option<&mut Site> {
         self.sites.get_mut(place)
-    }
-
-    /// All of them, by place.
-    pub fn iter(&self) -> impl Iterator<Item = &Site> {
-        self.sites.values()
     }
 
     /// All of them, by place.

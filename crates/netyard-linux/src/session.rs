@@ -241,12 +241,26 @@ impl Session {
         record.add(desired);
         record.write(&self.dir)?;
         let mut journal = Journal::begin(&self.dir.file("journal"), "up")?;
-        self.run(|run| {
-            run.remove_unfinished()?;
-            run.apply(plan, &mut journal, progress)
-        })?;
-        progress(Progress::Verifying);
-        let now = self.look(desired)?.state;
+        let mut rest = None;
+        let now = loop {
+            let plan = rest.as_ref().unwrap_or(plan);
+            let done = self.run(|run| {
+                run.remove_unfinished()?;
+                run.apply(plan, &mut journal, progress)?;
+                Ok(run.replies_lost)
+            });
+            let lost = match done {
+                Ok(lost) => lost,
+                Err(error) => return Err(self.after_undo(error, journal)),
+            };
+            progress(Progress::Verifying);
+            let now = self.look(desired)?.state;
+            if !lost || rest.is_some() {
+                break now;
+            }
+            // The kernel had no room to say what failed: whatever did is left.
+            rest = Some(netyard_core::plan::plan(&now, desired));
+        };
         self.converged(&now, desired)?;
         let record = self.record.get_or_insert_default();
         record.only(desired);
@@ -256,6 +270,22 @@ impl Session {
             self.finish_down()?;
         }
         Ok(Applied { steps: plan.steps().count() })
+    }
+
+    /// A change failed and was undone: where nothing of the yard is left, its
+    /// traces go too. What could not be undone stays in the journal.
+    fn after_undo(&mut self, error: Error, journal: Journal) -> Error {
+        if error.get_undone().is_some_and(|undone| !undone.failures.is_empty()) {
+            return error;
+        }
+        let cleared = journal.end().and_then(|()| {
+            let left = self.look(&State::default())?;
+            if left.state.is_empty() { self.finish_down() } else { Ok(()) }
+        });
+        match cleared {
+            Ok(()) => error,
+            Err(more) => error.others(vec![more.to_string()]),
+        }
     }
 
     fn must_write(&self) -> Result<(), Error> {
@@ -274,10 +304,19 @@ impl Session {
         let unfinished = std::mem::take(&mut self.unfinished);
         let (yard, published, files, dir) = (&self.yard, &self.published, &self.files, &self.dir);
         let (keeper, record) = (&mut self.keeper, self.record.get_or_insert_default());
-        let limits = (self.descriptors, self.rootless);
+        let descriptors = self.descriptors;
         let body = |worker: &mut Worker| {
-            let mut run =
-                Run::new(yard, worker, &mut sites, published, keeper, files, dir, record, limits);
+            let mut run = Run::new(
+                yard,
+                worker,
+                &mut sites,
+                published,
+                keeper,
+                files,
+                dir,
+                record,
+                descriptors,
+            );
             run.unfinished = unfinished;
             work(&mut run)
         };

@@ -98,11 +98,6 @@ impl StateDir {
         self.path.join(name)
     }
 
-    /// True when it is there.
-    pub fn exists(&self) -> bool {
-        self.path.is_dir()
-    }
-
     /// Makes it.
     pub fn create(&self) -> Result<(), Error> {
         make_dir(&self.base)?;

@@ -18,6 +18,29 @@ pub(crate) fn path(key: &str, interface: Option<&str>) -> String {
     }
 }
 
+/// The settings that the kernel changes along with `path` when it goes back to
+/// 0, each with the value it gets then (`inet_forward_change`, net/ipv4/devinet.c;
+/// `addrconf_fixup_forwarding`, net/ipv6/addrconf.c). `interfaces` are those there.
+pub(crate) fn follows(path: &str, interfaces: &[&str]) -> Vec<(String, &'static str)> {
+    let family = match path {
+        "sys/net/ipv4/ip_forward" | "sys/net/ipv4/conf/all/forwarding" => "ipv4",
+        "sys/net/ipv6/conf/all/forwarding" => "ipv6",
+        _ => return Vec::new(),
+    };
+    let forwarding = |name: &str| (format!("sys/net/{family}/conf/{name}/forwarding"), "0");
+    let mut all = vec![forwarding("default")];
+    all.extend(interfaces.iter().map(|name| forwarding(name)));
+    if family == "ipv4" {
+        all.push(("sys/net/ipv4/conf/all/accept_redirects".to_owned(), "1"));
+    }
+    all
+}
+
+/// True for a setting that writes over others: to be set back before them.
+pub(crate) fn leads(path: &str) -> bool {
+    !follows(path, &[]).is_empty()
+}
+
 /// How many namespaces are visited through one procfs.
 const RENEW: u32 = 32;
 
@@ -41,7 +64,7 @@ impl Proc {
     pub fn next_namespace(&mut self) {
         self.visits += 1;
         // For a few visits /proc is cheaper than a mount.
-        if self.visits % RENEW == 0 && !self.refused {
+        if self.visits.is_multiple_of(RENEW) && !self.refused {
             self.fresh = fresh_proc().ok();
             self.refused = self.fresh.is_none();
         }

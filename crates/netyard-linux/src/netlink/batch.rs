@@ -135,16 +135,16 @@ impl Socket {
             let number = seq + (index - first) as u32;
             batch.bytes[start + 8..start + 12].copy_from_slice(&number.to_ne_bytes());
             if let Some(errno) = fault::strike() {
+                if errno == Errno::NOBUFS {
+                    outcome.replies_lost = true;
+                    continue;
+                }
                 // The kernel passes over messages below NLMSG_MIN_TYPE.
                 batch.bytes[start + 4..start + 6].copy_from_slice(&1_u16.to_ne_bytes());
                 batch.bytes[start + 6..start + 8].copy_from_slice(&0_u16.to_ne_bytes());
-                if errno == Errno::NOBUFS {
-                    outcome.replies_lost = true;
-                } else {
-                    let text = Some("injected".to_owned());
-                    let attribute = Vec::new();
-                    outcome.failures.push(Failure { index, errno, text, attribute });
-                }
+                let text = Some("injected".to_owned());
+                let attribute = Vec::new();
+                outcome.failures.push(Failure { index, errno, text, attribute });
             }
         }
         let last = batch.starts[end - 1].0;
@@ -164,6 +164,8 @@ impl Socket {
         buffer: &mut Vec<u8>,
     ) -> io::Result<()> {
         let last_seq = seq + (end - first - 1) as u32;
+        // As if the kernel had found no room for any.
+        let silent = outcome.replies_lost && fault::is_planned();
         loop {
             let length = match self.recv(buffer, false) {
                 Ok(Some(length)) => length,
@@ -184,7 +186,9 @@ impl Socket {
                 }
                 let verdict = reply::verdict(&message);
                 let index = first + (message.seq - seq) as usize;
-                if let Some(errno) = verdict.errno {
+                if let Some(errno) = verdict.errno
+                    && !silent
+                {
                     outcome.failures.push(failure(batch, index, errno, verdict));
                 }
             }

@@ -18,6 +18,11 @@ static PLAN: LazyLock<Option<(Errno, u64)>> = LazyLock::new(|| {
 });
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
+/// True in a test of faults.
+pub(super) fn is_planned() -> bool {
+    PLAN.is_some()
+}
+
 /// The error the next request is to fail with, if any.
 pub(super) fn strike() -> Option<Errno> {
     let (errno, at) = (*PLAN)?;

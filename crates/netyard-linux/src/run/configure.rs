@@ -83,15 +83,15 @@ impl Run<'_> {
             Err(error) => {
                 vec![failed(Error::system(format!("could not configure `{place}`"), error))]
             }
-            Ok(outcome) => outcome
-                .failures
-                .into_iter()
-                .filter_map(|failure| {
+            Ok(outcome) => {
+                self.replies_lost |= outcome.replies_lost;
+                let told = outcome.failures.into_iter().filter_map(|failure| {
                     let id = owners.get(failure.index)?;
                     let error = Error::new(ErrorKind::Refused, what(id)).errno(failure.errno);
                     Some(failed(error.extack(failure.text)))
-                })
-                .collect(),
+                });
+                told.collect()
+            }
         }
     }
 
@@ -226,7 +226,7 @@ impl Run<'_> {
         }
         let outcome = site.socket(worker)?.run(batch)?;
         let wrong = outcome.failures.iter().find(|failure| {
-            failure.errno != rustix::io::Errno::EXIST && !(is_gone(failure.errno) && !there)
+            if there { failure.errno != rustix::io::Errno::EXIST } else { !is_gone(failure.errno) }
         });
         wrong.map_or(Ok(()), |failure| Err(failure.errno.into()))
     }

@@ -16,6 +16,9 @@ use super::{Failed, Progress, Run, kill_switch};
 use crate::error::{Error, ErrorKind};
 use crate::netlink::Batch;
 
+/// One part of taking a yard away.
+type Part<'p> = &'p dyn Fn(&mut Run<'_>) -> Result<(), Error>;
+
 impl Run<'_> {
     /// Takes away everything of the yard's that `state` and the marks in the
     /// kernel show.
@@ -30,7 +33,7 @@ impl Run<'_> {
             self.record.originals.entry(path.clone()).or_insert_with(|| value.clone());
         }
         let mut errors = Vec::new();
-        let parts: [&dyn Fn(&mut Self) -> Result<(), Error>; 6] = [
+        let parts: [Part<'_>; 6] = [
             &|run| run.all_back(state),
             &|run| run.clear_host(state),
             &|run| run.restore_host(),
@@ -83,7 +86,7 @@ impl Run<'_> {
         let mut originals: Vec<(String, String)> =
             self.record.originals.clone().into_iter().collect();
         // Writing ip_forward resets others (Documentation/networking/ip-sysctl.rst).
-        originals.sort_by_key(|(path, _)| !path.ends_with("/ip_forward"));
+        originals.sort_by_key(|(path, _)| !crate::sysctl::leads(path));
         self.worker.go_home().map_err(failed)?;
         let mut wrong = Vec::new();
         for (path, value) in originals {

@@ -71,7 +71,6 @@ pub(crate) struct Run<'a> {
     pub dir: &'a StateDir,
     pub record: &'a mut Record,
     pub descriptors: u64,
-    pub rootless: bool,
     pub proc: Proc,
     /// Interfaces whose carrier may have come up after they were asked, by place.
     flush: BTreeMap<Place, BTreeSet<u32>>,
@@ -81,6 +80,8 @@ pub(crate) struct Run<'a> {
     bonds: BTreeSet<InterfaceId>,
     /// Interfaces that were cut off while being made.
     pub unfinished: Vec<(Place, u32)>,
+    /// The kernel lost replies: what failed is known only by looking.
+    pub replies_lost: bool,
     /// True where Remove of what is gone already is fine.
     lenient: bool,
 }
@@ -105,9 +106,8 @@ impl<'a> Run<'a> {
         files: &'a Files,
         dir: &'a StateDir,
         record: &'a mut Record,
-        limits: (u64, bool),
+        descriptors: u64,
     ) -> Self {
-        let (descriptors, rootless) = limits;
         Self {
             yard,
             worker,
@@ -118,12 +118,12 @@ impl<'a> Run<'a> {
             dir,
             record,
             descriptors,
-            rootless,
             proc: Proc::default(),
             flush: BTreeMap::new(),
             pending: BTreeMap::new(),
             bonds: BTreeSet::new(),
             unfinished: Vec::new(),
+            replies_lost: false,
             lenient: false,
         }
     }
@@ -279,7 +279,10 @@ impl<'a> Run<'a> {
         };
         let outcome = site.socket(worker).and_then(|socket: &mut Socket| socket.run(batch));
         match outcome {
-            Ok(outcome) => self.failures(outcome.failures, owners, ops),
+            Ok(outcome) => {
+                self.replies_lost |= outcome.replies_lost;
+                self.failures(outcome.failures, owners, ops)
+            }
             Err(error) => {
                 let text = error.to_string();
                 all(&|| Error::new(ErrorKind::System, format!("could not ask the kernel: {text}")))

@@ -25,7 +25,21 @@ impl Run<'_> {
     pub(super) fn namespaces(&mut self, ops: &[&Op]) -> Vec<Failed> {
         let mut failed = Vec::new();
         let mut kept: Vec<Place> = Vec::new();
-        for (index, op) in ops.iter().enumerate() {
+        // The host's settings come last: their originals are noted in a namespace.
+        let on_host = |op: &Op| super::configure::op_place(op) == Place::Host;
+        let mut order: Vec<usize> = (0..ops.len()).collect();
+        order.sort_by_key(|&index| on_host(ops[index]));
+        let mut noted = false;
+        for index in order {
+            let op = ops[index];
+            if on_host(op) && !noted {
+                noted = true;
+                if let Err(error) = self.note_originals_in_kernel() {
+                    let error = refused_by_system(op, error);
+                    failed.push(Failed { index, error, partly: false });
+                    continue;
+                }
+            }
             let done = match op {
                 Op::Add { object: Object::Namespace(o) } => {
                     if !o.published {
@@ -188,7 +202,7 @@ pub(crate) fn drop_and_wait(
     let all = sites.own().count() == places.len();
     let dropped: Vec<Site> = places.iter().filter_map(|place| sites.remove(place)).collect();
     worker.go_home().map_err(failed)?;
-    let wait = Departure::watch(worker).map_err(failed)?;
+    let wait = Departure::watch(worker);
     if all {
         published.unpublish_all().map_err(failed)?;
     } else {
@@ -206,7 +220,8 @@ pub(crate) fn drop_and_wait(
         keeper.drop_names(&names).map_err(failed)?;
     }
     drop(dropped);
-    wait.end().map_err(failed)
+    let waited = wait.and_then(Departure::end);
+    waited.map_err(|e| Error::system("could not wait until the namespaces are gone", e))
 }
 
 /// Ends the processes inside, of which some may need to be told twice.

@@ -31,12 +31,30 @@ impl<'a> Run<'a> {
             let what = format!("{}: this kernel has no such setting", words::could_not(op));
             return Err(Error::new(ErrorKind::Refused, what));
         };
-        let altnames = crate::sysctl::altnames(&path, &value);
-        if let Some(place) = self.notebook() {
-            self.note_on_lo(&place, &altnames, true).map_err(failed)?;
+        let site = self.site(op, &Place::Host)?;
+        let kernel: Vec<String> =
+            site.names.iter().map(|(_, _, kernel)| kernel.as_str().to_owned()).collect();
+        let kernel: Vec<&str> = kernel.iter().map(String::as_str).collect();
+        for (path, after) in crate::sysctl::follows(&path, &kernel) {
+            // What going back sets right by itself needs no note.
+            match self.proc.read(&path).map_err(failed)? {
+                Some(now) if now != after && !self.record.originals.contains_key(&path) => {
+                    self.record.originals.insert(path, now);
+                }
+                _ => {}
+            }
         }
         self.record.originals.insert(path, value);
         Ok(true)
+    }
+
+    /// Notes the originals in the kernel, too, before the first is changed.
+    pub(super) fn note_originals_in_kernel(&mut self) -> std::io::Result<()> {
+        let Some(place) = self.notebook() else { return Ok(()) };
+        let originals = self.record.originals.iter();
+        let altnames: Vec<String> =
+            originals.flat_map(|(path, value)| crate::sysctl::altnames(path, value)).collect();
+        self.note_on_lo(&place, &altnames, true)
     }
 
     /// Where originals are noted: the fabric, or the first namespace there is.

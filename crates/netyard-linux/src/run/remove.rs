@@ -185,10 +185,19 @@ impl Run<'_> {
             return Err(Error::new(ErrorKind::State, what));
         };
         self.write_setting(op, sysctl, &original)?;
-        if sysctl.place == Place::Host {
-            self.forget_original(&path, &original)?;
+        if sysctl.place != Place::Host {
+            return Ok(());
         }
-        Ok(())
+        let site = self.site(op, &Place::Host)?;
+        let names: Vec<String> = site.names.iter().map(|(_, _, k)| k.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for (follower, _) in crate::sysctl::follows(&path, &names) {
+            if let Some(value) = self.record.originals.get(&follower).cloned() {
+                self.proc.write(&follower, &value).map_err(|e| refused_by_system(op, e))?;
+                self.forget_original(&follower, &value)?;
+            }
+        }
+        self.forget_original(&path, &original)
     }
 
     /// A setting's value in a new namespace; an interface's is that of `default`.

@@ -63,7 +63,15 @@ pub fn again(variables: &[(&str, &str)]) -> std::process::ExitStatus {
     command
         .args([&name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"])
         .envs(variables.iter().copied());
-    command.status().unwrap()
+    let output = command.output().unwrap();
+    if !output.status.success() && output.status.code().is_some() {
+        print!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    output.status
 }
 
 pub fn yard() -> YardName {

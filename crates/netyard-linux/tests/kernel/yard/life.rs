@@ -1,5 +1,7 @@
 //! Up, up again, changed, down.
 
+use netyard_core::state::Place;
+
 use super::*;
 
 #[test]
@@ -12,6 +14,26 @@ fn a_star_comes_up_carries_traffic_and_goes_without_a_trace() {
         talks(("bed-n1", "fd00::1"), ("bed-n2", "fd00::2"));
         assert_eq!(steps_left(&star), [] as [String; 0]);
         assert_eq!(up(&star).unwrap(), 0);
+        down().unwrap();
+        assert_eq!(snapshot(), before);
+    });
+}
+
+#[test]
+fn settings_of_the_host_become_what_they_were() {
+    alone(|| {
+        sh("echo 0 > /proc/sys/net/ipv4/conf/all/accept_redirects");
+        let before = snapshot();
+        let plain = star(1);
+        let mut forwarding = plain.clone();
+        forwarding.insert(setting(&Place::Host, "net/ipv4/ip_forward", "1"));
+        up(&forwarding).unwrap();
+        assert_eq!(sh("cat /proc/sys/net/ipv4/ip_forward"), "1\n");
+        assert_eq!(steps_left(&forwarding), [] as [String; 0]);
+        up(&plain).unwrap();
+        assert_eq!(sh("cat /proc/sys/net/ipv4/ip_forward"), "0\n");
+        assert_eq!(sh("cat /proc/sys/net/ipv4/conf/all/accept_redirects"), "0\n");
+        up(&forwarding).unwrap();
         down().unwrap();
         assert_eq!(snapshot(), before);
     });

@@ -1,7 +1,9 @@
 //! Whole yards: a State applied, observed, changed, taken away, by the code the
 //! command line calls.
 
+mod faults;
 mod ground;
 mod life;
+mod size;
 
 pub use ground::*;
