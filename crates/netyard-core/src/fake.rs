@@ -436,6 +436,7 @@ impl FakeKernel {
             }
             object => on_interface(object) == Some(id.clone()),
         });
+        self.forget_sources(&id.place);
         if let Kind::Veth(veth) = &interface.kind {
             self.take_interface(&veth.peer);
         }
@@ -511,6 +512,7 @@ impl FakeKernel {
             Object::Address(o) => o.interface == *id && o.net.addr().is_ipv6(),
             _ => false,
         });
+        self.forget_sources(&id.place);
     }
 
     fn take_pvid(&mut self, vlan: &PortVlan) {
@@ -552,15 +554,33 @@ impl FakeKernel {
                 _ => false,
             });
         }
-        let twin = |object: &Object| match object {
-            Object::Address(o) => o.interface.place == id.place && o.net.addr() == address,
-            _ => false,
-        };
-        if self.find(twin).is_none() {
-            self.remove_all(|object| match object {
-                Object::Route(o) => o.place == id.place && o.source == Some(address),
+        self.forget_sources(&id.place);
+    }
+
+    /// Routes lose a source that is no address any more: those of IPv4 go, those
+    /// of IPv6 stay without.
+    fn forget_sources(&mut self, place: &Place) {
+        let has = |source: std::net::IpAddr| {
+            self.find(|object| match object {
+                Object::Address(o) => o.interface.place == *place && o.net.addr() == source,
                 _ => false,
-            });
+            })
+            .is_some()
+        };
+        let lost = |object: &Object| match object {
+            Object::Route(o) if o.place == *place && o.source.is_some_and(|s| !has(s)) => {
+                Some(o.clone())
+            }
+            _ => None,
+        };
+        let lost: Vec<Route> = self.state.objects().filter_map(lost).collect();
+        for route in lost {
+            let ipv6 = route.source.is_some_and(|source| source.is_ipv6());
+            let route = Object::Route(Route { source: None, ..route });
+            self.state.remove(&route.key());
+            if ipv6 {
+                self.state.insert(route);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Difference;
+use super::shell::unit;
 use crate::interface::Change;
 use crate::state::{Object, State};
 
@@ -118,11 +119,11 @@ fn show(name: &str, value: &Value) -> String {
             pairs.map(|(k, v)| format!("{k} {}", show(k, v))).collect::<Vec<_>>().join(" ")
         }
         Value::Number(number) => match (name, number.as_u64()) {
-            ("delay" | "jitter", Some(n)) => super::shell::duration(n),
+            ("delay" | "jitter", Some(n)) => unit::duration(n),
             ("loss" | "duplicate" | "reorder" | "corrupt", Some(n)) => {
-                super::shell::percent(u32::try_from(n).unwrap_or(u32::MAX))
+                unit::percent(u32::try_from(n).unwrap_or(u32::MAX))
             }
-            ("rate", Some(n)) => super::shell::rate(n),
+            ("rate", Some(n)) => unit::rate(n),
             _ => number.to_string(),
         },
         Value::Bool(truth) => truth.to_string(),

@@ -82,7 +82,14 @@ impl<'a> Fates<'a> {
             {
                 continue;
             }
+            // What was there before the yard stays there, with what is on it.
+            let left = matches!(why, Why::Unwanted)
+                && matches!(object, Object::Interface(o) if !kernel::vanishes(o))
+                && !namespace_goes();
             self.goes[number] = Some(why);
+            if left {
+                continue;
+            }
             let stays = |&n: &usize| self.goes[n].is_none();
             let resting: Vec<usize> =
                 self.index.resting(number).iter().copied().filter(stays).collect();
@@ -154,6 +161,9 @@ impl<'a> Fates<'a> {
                 self.released.insert(number, released);
             } else {
                 self.lose(number, kernel::loss(from, old, to, new), from);
+                // What the way back would lose goes too, so that it is put back.
+                let back = kernel::loss(to, new, from, old);
+                self.lose_what_needs_up(number, back.down, from);
             }
             self.rename(number, from, to);
             self.bind_children(number, from, to);
@@ -176,7 +186,18 @@ impl<'a> Fates<'a> {
         if !self.disturbances.contains(&flap) {
             self.disturbances.push(flap);
         }
-        let mut down = vec![number];
+        self.lose_what_needs_up(number, loss.down, interface);
+    }
+
+    /// Marks what goes when an interface goes down, if it does.
+    fn lose_what_needs_up(
+        &mut self,
+        number: usize,
+        down: Option<&'static str>,
+        interface: &Interface,
+    ) {
+        let why = || Why::Follows { object: interface.id.to_string() };
+        let mut down = Vec::from_iter(down.map(|_| number));
         while let Some(number) = down.pop() {
             for next in self.index.resting(number).to_vec() {
                 match self.index.actual(next) {
@@ -195,30 +216,29 @@ impl<'a> Fates<'a> {
         }
     }
 
-    /// A new name must be free, and rules know interfaces by name.
+    /// Another interface may want the old name, and rules know interfaces by name.
     fn rename(&mut self, number: usize, from: &Interface, to: &Interface) {
         if from.kernel_name == to.kernel_name {
             return;
         }
+        let place = &from.id.place;
         for other in 0..self.index.slots.len() {
-            match self.index.actual(other) {
-                Some(Object::Interface(o))
-                    if o.id.place == from.id.place
-                        && o.kernel_name == to.kernel_name
-                        && other != number
-                        && self.stays(other) =>
-                {
-                    let because = format!("its new name is still that of {}", o.id);
-                    return self.go(number, Why::Recreated { because });
+            let slot = &self.index.slots[other];
+            if let Some(Object::Interface(o)) = slot.desired
+                && o.id.place == *place
+                && o.kernel_name == from.kernel_name
+            {
+                let because = format!("{} takes its old name", o.id);
+                return self.go(number, Why::Recreated { because });
+            }
+            if let Some(Object::Rule(o)) = slot.actual
+                && o.place == *place
+            {
+                let named = |name: &Option<FullName>| name.as_ref() == Some(&from.id.name);
+                if named(&o.iif) || named(&o.oif) {
+                    let why = Why::Follows { object: from.id.to_string() };
+                    self.go(other, self.why(other, why));
                 }
-                Some(Object::Rule(o)) if o.place == from.id.place => {
-                    let named = |name: &Option<FullName>| name.as_ref() == Some(&from.id.name);
-                    if named(&o.iif) || named(&o.oif) {
-                        let why = Why::Follows { object: from.id.to_string() };
-                        self.go(other, self.why(other, why));
-                    }
-                }
-                _ => {}
             }
         }
     }
@@ -295,7 +315,8 @@ impl<'a> Fates<'a> {
             let Some(interface) = self.index.find(id) else { continue };
             let resting = self.index.resting(interface).to_vec();
             let left = |&n: &usize| self.stays(n) && is_v4(self.index.actual(n)).is_some();
-            if self.goes[interface].is_some() || resting.iter().any(left) {
+            let vanishes = self.index.interface(interface).is_some_and(kernel::vanishes);
+            if self.goes[interface].is_some() && vanishes || resting.iter().any(left) {
                 continue;
             }
             for next in resting {

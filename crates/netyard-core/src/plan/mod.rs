@@ -6,6 +6,7 @@
 //! rest on something that goes; `remove` and `order` lay the steps down.
 
 mod diff;
+mod document;
 mod fate;
 mod index;
 pub(crate) mod kernel;
@@ -13,11 +14,14 @@ mod op;
 mod order;
 mod remove;
 mod shell;
+pub mod show;
 
 use std::borrow::Cow;
 
+pub use document::{PlanDocument, Unreadable};
 pub use op::*;
 pub use order::BATCH;
+pub use shell::ShellNames;
 
 use crate::state::{Object, State};
 use fate::Fates;

@@ -14,8 +14,7 @@
 //!   parent that is up, and an MTU only within the parent's. A change that
 //!   shrinks a child below a shrinking parent comes before the parent's;
 //! * a member waits for a master that is added, and not for one that is
-//!   changed;
-//! * who takes a name waits for who gives it up.
+//!   changed.
 //!
 //! An interface's level is the length of the longest path to it. Each level is
 //! a batch of its own (or several), so that within a batch no step waits for
@@ -46,7 +45,7 @@
 //! steps of one namespace are kept in one batch where they fit.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap}; // the latter looked up, never iterated
+use std::collections::HashMap; // looked up, never iterated
 
 use super::{Batch, Op, Phase, Step, Undo, Why};
 use crate::interface::{Interface, Kind};
@@ -183,13 +182,17 @@ pub(super) fn removal_class(object: &Object) -> u8 {
         Object::Address(_) => 6,
         Object::PortVlan(_) => 7,
         Object::Sysctl(o) if o.interface.is_some() => 8,
-        Object::Sysctl(o) if o.key != "net/ipv4/ip_forward" => 9,
-        Object::Sysctl(_) => 10,
-        Object::Interface(_) => 11,
+        Object::Interface(_) => INTERFACES_GO,
+        // Writing it back writes over those of the interfaces that stay.
+        Object::Sysctl(o) if o.key != "net/ipv4/ip_forward" => 10,
+        Object::Sysctl(_) => 11,
         Object::Namespace(_) => 12,
         Object::File(_) => 13,
     }
 }
+
+/// Objects of lower classes are leaves: nothing rests on them.
+pub(super) const INTERFACES_GO: u8 = 9;
 
 fn has_gateway(route: &Route) -> bool {
     route.hops.iter().any(|hop| hop.gateway.is_some())
@@ -283,36 +286,7 @@ impl Graph {
                 }
             }
         }
-        self.name_edges(drafts, interfaces, &mut edges);
         edges
-    }
-
-    /// Who takes a name waits for who gives it up.
-    fn name_edges(
-        &self,
-        drafts: &[Draft<'_>],
-        interfaces: &[(usize, &Interface)],
-        edges: &mut Vec<(usize, usize)>,
-    ) {
-        let mut given_up = BTreeMap::new();
-        for &(number, interface) in interfaces {
-            if let Some(Object::Interface(from)) = drafts[number].from.as_deref()
-                && from.kernel_name != interface.kernel_name
-            {
-                given_up.insert((&from.id.place, &from.kernel_name), self.node[number]);
-            }
-        }
-        if given_up.is_empty() {
-            return;
-        }
-        for &(number, interface) in interfaces {
-            let name = (&interface.id.place, &interface.kernel_name);
-            if let Some(&giver) = given_up.get(&name)
-                && giver != self.node[number]
-            {
-                edges.push((giver, self.node[number]));
-            }
-        }
     }
 }
 

@@ -31,40 +31,39 @@ impl<'f, 'a> Removal<'f, 'a> {
         let implied: Vec<bool> = goes.iter().map(|&n| self.is_implied(n)).collect();
         let explicit: Vec<usize> =
             goes.iter().zip(&implied).filter(|(_, i)| !**i).map(|(&n, _)| n).collect();
-        let depth = self.depth(&explicit);
+        let released: Vec<usize> =
+            self.fates.released.keys().copied().filter(|&n| self.fates.stays(n)).collect();
+        let depth = self.depth(&explicit, &released);
         let mut groups = Groups::default();
-        let mut order = Vec::with_capacity(explicit.len());
-        for (&number, &depth) in explicit.iter().zip(&depth) {
+        let mut order = Vec::with_capacity(depth.len());
+        for (&number, &depth) in explicit.iter().chain(&released).zip(&depth) {
             let Some(object) = self.fates.index.actual(number) else { continue };
             let class = order::removal_class(object);
-            let leaf =
-                !matches!(object, Object::Interface(_) | Object::Namespace(_) | Object::File(_));
+            let leaf = class < order::INTERFACES_GO;
             let group = if leaf { groups.number(object.place()) } else { 0 };
             order.push((!leaf, group, class, depth, number));
         }
         order.sort_unstable();
-        let leaves = order.iter().take_while(|o| !o.0).count();
         let mut steps = Vec::with_capacity(order.len());
-        steps.extend(order[..leaves].iter().filter_map(|o| self.remove(o.4)));
-        steps.extend(self.releases());
-        steps.extend(order[leaves..].iter().filter_map(|o| self.remove(o.4)));
-        let place = |step| Placed { phase: Phase::Remove, level: 0, group: 0, step };
-        steps.into_iter().map(place).collect()
+        for (.., number) in order {
+            let step = match self.fates.stays(number) {
+                true => self.release(number),
+                false => self.remove(number),
+            };
+            let placed = |step| Placed { phase: Phase::Remove, level: 0, group: 0, step };
+            steps.extend(step.map(placed));
+        }
+        steps
     }
 
-    /// Members that stay leave masters that go.
-    fn releases(&self) -> Vec<Step> {
-        let release = |(&number, released): (&usize, &Interface)| {
-            let member = self.fates.index.interface(number)?;
-            let master = beside(&member.id, member.master.as_ref()?);
-            if !self.fates.stays(number) {
-                return None;
-            }
-            let from = Object::Interface(Box::new(member.clone()));
-            let to = Object::Interface(Box::new(released.clone()));
-            Some(order::change(from, to, Why::Follows { object: master.to_string() }))
-        };
-        self.fates.released.iter().filter_map(release).collect()
+    /// A member that stays leaves a master that goes.
+    fn release(&self, number: usize) -> Option<Step> {
+        let member = self.fates.index.interface(number)?;
+        let released = self.fates.released.get(&number)?;
+        let master = beside(&member.id, member.master.as_ref()?);
+        let from = Object::Interface(Box::new(member.clone()));
+        let to = Object::Interface(Box::new(released.clone()));
+        Some(order::change(from, to, Why::Follows { object: master.to_string() }))
     }
 
     /// One removal, unless its object has gone with another.
@@ -149,6 +148,9 @@ impl<'f, 'a> Removal<'f, 'a> {
         match object {
             Object::Namespace(_) | Object::File(_) => false,
             Object::Interface(o) => self.is_implied_interface(number, o),
+            // One of IPv6 stays, without its source, when an interface with
+            // that address is removed before the namespace.
+            Object::Route(o) if !self.for_good && o.source.is_some_and(|s| s.is_ipv6()) => false,
             _ if lies_in(&object.place()) => true,
             Object::PortVlan(o) => self.goes_with(number, &o.interface),
             Object::Address(o) => self.goes_with(number, &o.interface),
@@ -167,7 +169,7 @@ impl<'f, 'a> Removal<'f, 'a> {
                 [hop] => {
                     let name = hop.interface.clone();
                     let id = crate::state::InterfaceId { place: o.place.clone(), name };
-                    self.goes_with(number, &id)
+                    self.goes_with(number, &id) && (hop.gateway.is_none() || !self.is_bared(&id))
                 }
                 _ => false,
             },
@@ -203,19 +205,35 @@ impl<'f, 'a> Removal<'f, 'a> {
             && self.fates.index.interface(interface).is_some_and(kernel::vanishes)
     }
 
-    /// For each removal, how many others must come before it.
-    fn depth(&self, explicit: &[usize]) -> Vec<u32> {
+    /// True when addresses or routes of an interface are removed before it, so
+    /// that gateways are out of reach by the time it goes.
+    fn is_bared(&self, id: &crate::state::InterfaceId) -> bool {
+        let index = &self.fates.index;
+        index.find(id).is_some_and(|interface| {
+            index.resting(interface).iter().any(|&number| {
+                let reach =
+                    matches!(index.actual(number), Some(Object::Address(_) | Object::Route(_)));
+                reach && index.slots[number].desired.is_some()
+            })
+        })
+    }
+
+    /// For each removal, and then for each release, how many others must come
+    /// before it.
+    fn depth(&self, explicit: &[usize], released: &[usize]) -> Vec<u32> {
         let mut node = vec![usize::MAX; self.there.len()];
-        for (n, &number) in explicit.iter().enumerate() {
+        for (n, &number) in explicit.iter().chain(released).enumerate() {
             node[number] = n;
         }
         let mut edges = Vec::new();
-        for (n, &number) in explicit.iter().enumerate() {
+        for (n, &number) in explicit.iter().chain(released).enumerate() {
             let Some(interface) = self.fates.index.interface(number) else { continue };
             let parent = interface.parent.as_ref().and_then(|id| self.fates.index.find(id));
+            // A release may take the parent down: the kernel brings VLANs on
+            // it along, so those that go are gone by then.
             let before = parent.into_iter().chain(self.fates.index.master(interface));
             edges.extend(before.map(|b| node[b]).filter(|&b| b != usize::MAX).map(|b| (n, b)));
         }
-        levels(explicit.len(), &edges)
+        levels(explicit.len() + released.len(), &edges)
     }
 }
