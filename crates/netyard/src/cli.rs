@@ -6,6 +6,7 @@ use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
 
 use crate::command;
 use crate::error::Result;
+use crate::source::Origin;
 
 /// Describe a virtual network on a Linux host in one file and get it live
 ///
@@ -33,6 +34,30 @@ pub struct FileOption {
     /// The yard's file; `-` is stdin [default: netyard.yaml]
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub file: Option<PathBuf>,
+}
+
+impl FileOption {
+    /// Where the file is.
+    pub fn origin(&self) -> Origin {
+        Origin::from_option(self.file.as_deref())
+    }
+
+    /// The option as the user gave it, for a command to type: ` -f home.yaml`.
+    pub fn again(&self) -> String {
+        match &self.file {
+            None => String::new(),
+            Some(path) => format!(" -f {}", quoted(&path.display().to_string())),
+        }
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./+:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Which yard a command is about, where a yard that is up can be named too.

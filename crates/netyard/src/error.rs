@@ -4,6 +4,9 @@
 use std::io;
 
 use netyard_core::diag::{Report, Sources};
+use netyard_linux::ErrorKind;
+
+use crate::ui::count;
 
 /// The text is wrong, the work failed, or something differs.
 pub const FAILED: u8 = 1;
@@ -21,6 +24,8 @@ pub struct Error {
     pub kind: Kind,
     /// What to do about it, each one line.
     pub hints: Vec<String>,
+    /// The exit code, where it is not the kind's.
+    pub code: Option<u8>,
 }
 
 /// The sorts of end.
@@ -36,6 +41,8 @@ pub enum Kind {
     Said,
     /// Something differs, and all is said.
     Differences,
+    /// netyard itself is wrong.
+    Bug(String),
     /// A command ran in a node and ended with this code; it has said its own.
     Child(u8),
     /// Whoever read the output no longer wants it (`netyard plan | head`).
@@ -67,12 +74,22 @@ impl Error {
         self
     }
 
+    /// Ends with this code instead.
+    pub fn with_code(mut self, code: u8) -> Self {
+        self.code = Some(code);
+        self
+    }
+
     /// What the process ends with.
     pub fn exit_code(&self) -> u8 {
+        if let Some(code) = self.code {
+            return code;
+        }
         match self.kind {
             Kind::Text(..) | Kind::Failed(..) | Kind::Said => FAILED,
             Kind::CommandLine(_) => COMMAND_LINE,
             Kind::Differences => DIFFERENCES,
+            Kind::Bug(_) => BUG,
             Kind::Child(code) => code,
             Kind::ReaderGone => 0,
         }
@@ -81,7 +98,25 @@ impl Error {
 
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
-        Self { kind, hints: Vec::new() }
+        Self { kind, hints: Vec::new(), code: None }
+    }
+}
+
+/// The world said no, and said why.
+impl From<netyard_linux::Error> for Error {
+    fn from(error: netyard_linux::Error) -> Self {
+        let mut details = Vec::new();
+        details.extend(error.get_doing().map(|command| format!("while doing: {command}")));
+        if let Some(undone) = error.get_undone() {
+            details.push(format!("undone: {} of {}", undone.done, count(undone.of, "step")));
+            details.extend(undone.failures.iter().map(|line| format!("not undone: {line}")));
+        }
+        details.extend(error.get_others().iter().map(|line| format!("and: {line}")));
+        let kind = match error.kind() {
+            ErrorKind::Bug => Kind::Bug(error.to_string()),
+            _ => Kind::Failed(error.to_string(), details),
+        };
+        Self { kind, hints: error.get_hint().map(Into::into).into_iter().collect(), code: None }
     }
 }
 

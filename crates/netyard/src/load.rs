@@ -1,10 +1,12 @@
 //! From the file to what it means.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use netyard_core::diag::{Report, Sources};
 use netyard_core::facts::Facts;
-use netyard_core::spec::{self, Parsed, Spec};
+use netyard_core::name::YardName;
+use netyard_core::spec::{self, Parsed, PortVlansSpec, Spec};
 use netyard_core::yard::{self, Yard};
 
 use crate::error::{Error, Kind, Result};
@@ -28,10 +30,7 @@ impl File {
     /// Reads it. When something is wrong with the text, all that can be said
     /// of it without knowing the host is said.
     pub fn read(origin: &Origin) -> Result<Self> {
-        let root = origin.read().map_err(|Unreadable { diagnostic, source, .. }| {
-            let sources = Sources(source.into_iter().collect());
-            Error::from(Kind::Text(sources, Report(vec![*diagnostic])))
-        })?;
+        let root = origin.read().map_err(unreadable)?;
         let Parsed { spec, mut report, sources } =
             spec::parse(root, &directory_name(origin), &mut include);
         match spec {
@@ -65,6 +64,51 @@ impl File {
         }
         Ok(yard)
     }
+}
+
+/// The name of a yard, for commands that need no more of its file; mistakes
+/// elsewhere in it do not matter.
+pub fn name(origin: &Origin) -> Result<YardName> {
+    let root = origin.read().map_err(unreadable)?;
+    let Parsed { spec, report, sources } = spec::parse(root, &directory_name(origin), &mut include);
+    match spec {
+        Some(spec) => Ok(spec.yard.value),
+        None => Err(Kind::Text(sources, report).into()),
+    }
+}
+
+fn unreadable(Unreadable { diagnostic, source, .. }: Unreadable) -> Error {
+    let sources = Sources(source.into_iter().collect());
+    Kind::Text(sources, Report(vec![*diagnostic])).into()
+}
+
+/// The kinds of links and qdiscs that a file needs of the kernel, as in
+/// `IFLA_INFO_KIND` and `TCA_KIND`.
+pub fn kinds(spec: &Spec) -> BTreeSet<String> {
+    let mut kinds = BTreeSet::new();
+    let interfaces = || spec.nodes.iter().flat_map(|node| &node.interfaces);
+    for interface in interfaces() {
+        if let Some(kind) = &interface.kind {
+            kinds.extend(kind.value.kind.kernel_kind());
+        }
+    }
+    if !spec.links.is_empty() || !spec.networks.is_empty() {
+        kinds.insert("veth");
+    }
+    if !spec.networks.is_empty() {
+        kinds.insert("bridge");
+    }
+    let vlans = |vlans: &PortVlansSpec| vlans.access.is_some() || !vlans.tagged.is_empty();
+    let filtering =
+        spec.networks.iter().any(|n| n.vlan_filtering.as_ref().is_some_and(|f| f.value));
+    if filtering || interfaces().any(|interface| vlans(&interface.vlans)) {
+        kinds.insert("bridge-vlan");
+    }
+    let impaired = spec.links.iter().any(|l| l.forward.is_some() || l.backward.is_some());
+    if impaired || interfaces().any(|interface| interface.impairment.is_some()) {
+        kinds.insert("qdisc:netem");
+    }
+    kinds.into_iter().map(str::to_owned).collect()
 }
 
 /// A host of which nothing is known, and on which all is possible.

@@ -11,6 +11,7 @@ mod cli;
 mod command;
 mod error;
 mod impairment;
+mod live;
 mod load;
 mod next;
 mod source;

@@ -22,7 +22,7 @@ pub struct Check {
 impl Check {
     /// Does it.
     pub fn run(self) -> Result {
-        let origin = Origin::from_option(self.file.file.as_deref());
+        let origin = self.file.origin();
         match checked(&origin) {
             Ok((_, sources, report)) if self.json => {
                 ui::print_json(&ui::report_json(&sources, &report))

@@ -3,7 +3,6 @@ use netyard_core::spec::{LinkSpec, Spec};
 use crate::cli::FileOption;
 use crate::error::Result;
 use crate::load::File;
-use crate::source::Origin;
 use crate::ui;
 
 /// Print names for a shell's completion
@@ -24,7 +23,7 @@ enum What {
 impl Complete {
     /// Does it; a file with errors has no names, and says nothing.
     pub fn run(self) -> Result {
-        let Ok(file) = File::read(&Origin::from_option(self.file.file.as_deref())) else {
+        let Ok(file) = File::read(&self.file.origin()) else {
             return Ok(());
         };
         let names = match self.what {

@@ -1,10 +1,16 @@
+use std::time::Instant;
+
+use netyard_core::state::{Object, Place, State};
+use netyard_linux::Access;
+
 use crate::cli::YardOptions;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::{bug, live, ui};
 
 /// Take the network away without a trace
 ///
 /// Everything that carries the yard's mark goes: namespaces, interfaces, routes,
-/// names, files, and the processes netyard started. What is not the yard's stays.
+/// names, files, and the processes in its nodes. What is not the yard's stays.
 #[derive(Debug, clap::Args)]
 pub struct Down {
     #[command(flatten)]
@@ -14,6 +20,31 @@ pub struct Down {
 impl Down {
     /// Does it.
     pub fn run(self) -> Result {
-        Err(Error::failed("not wired"))
+        let started = Instant::now();
+        let yard = live::name(&self.yard)?;
+        if netyard_linux::netns::has_root() || live::is_known(&yard)? {
+            let mut session = live::open(&yard, Access::Write)?;
+            let seen = session.observe(&State::default())?;
+            let mut progress = ui::Progress::start();
+            bug::host_is_changing(true);
+            let done = session.down(&mut |at| progress.at(at));
+            bug::host_is_changing(false);
+            drop(progress);
+            done?;
+            if !seen.state.is_empty() {
+                let time = ui::duration(started.elapsed());
+                return ui::print(&format!("down: {} in {time}\n", size(&seen.state)));
+            }
+        }
+        ui::print(&format!("down: yard `{yard}` was not up\n"))
     }
+}
+
+/// What was there: nodes are all that the kernel still knows as such.
+fn size(state: &State) -> String {
+    let is_node = |object: &&Object| match object {
+        Object::Namespace(namespace) => matches!(namespace.place, Place::Node(_)),
+        _ => false,
+    };
+    ui::count(state.objects().filter(is_node).count(), "node")
 }

@@ -1,5 +1,15 @@
-use crate::cli::YardOptions;
+use netyard_core::name::FullName;
+use netyard_core::plan::plan;
+use netyard_core::state::{InterfaceId, Key, Object, Place, Qdisc, State};
+use netyard_core::yard::Yard;
+use netyard_linux::Access;
+
+use crate::cli::FileOption;
 use crate::error::{Error, Result};
+use crate::impairment::Change;
+use crate::live::{self, Meeting};
+use crate::load::File;
+use crate::ui;
 
 /// Change delay, loss or rate of a running link
 ///
@@ -9,7 +19,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, clap::Args)]
 pub struct Set {
     #[command(flatten)]
-    yard: YardOptions,
+    file: FileOption,
     /// A link by its name, or one end as node:interface
     #[arg(value_name = "LINK|NODE:IF")]
     link: String,
@@ -27,6 +37,79 @@ pub struct Set {
 impl Set {
     /// Does it.
     pub fn run(self) -> Result {
-        Err(Error::failed("not wired"))
+        let change = Change::parse(&self.settings)?;
+        let file = File::read(&self.file.origin())?;
+        let name = &file.spec.yard.value;
+        if !live::is_known(name)? {
+            return Err(live::not_up(name));
+        }
+        let mut met = Meeting::of(&file, Access::Write)?;
+        let senders = self.senders(&met.yard)?;
+        let mut desired = met.seen.state.clone();
+        for sender in &senders {
+            if desired.interface(sender).is_none() {
+                let error = Error::failed(format!("interface `{sender}` is not up"));
+                return Err(error.hint("`netyard up` brings it up"));
+            }
+            impair(&mut desired, sender, &change);
+        }
+        let plan = plan(&met.seen.state, &desired);
+        if plan.is_empty() {
+            return ui::print(&format!("set: {} is so already\n", self.link));
+        }
+        live::apply(&mut met.session, &plan, &desired)?;
+        ui::print(&format!("set: {}: {}\n", self.link, self.settings.join(" ")))?;
+        ui::hint(&format!("`netyard up{}` sets it back", self.file.again()));
+        Ok(())
+    }
+
+    /// The interfaces whose sending changes.
+    fn senders(&self, yard: &Yard) -> Result<Vec<InterfaceId>> {
+        if let Some(link) = yard.links.iter().find(|link| link.name == self.link) {
+            let [first, second] = link.ends.clone();
+            return Ok(match (self.forward, self.backward) {
+                (true, _) => vec![first],
+                (_, true) => vec![second],
+                _ => vec![first, second],
+            });
+        }
+        let interface = self.link.split_once(':').and_then(|(node, interface)| {
+            let node = yard.node(node)?;
+            node.interface(interface)?;
+            Some(InterfaceId { place: node.place.clone(), name: FullName::new(interface).ok()? })
+        });
+        match interface {
+            Some(_) if self.forward || self.backward => Err(Error::command_line(format!(
+                "`{}` is one interface: it has no forward and backward",
+                self.link
+            ))),
+            Some(id) => Ok(vec![id]),
+            None => Err(self.unknown(yard)),
+        }
+    }
+
+    fn unknown(&self, yard: &Yard) -> Error {
+        let error =
+            Error::failed(format!("there is no link or interface `{}` in this yard", self.link));
+        let names: Vec<String> =
+            yard.links.iter().take(5).map(|link| format!("`{}`", link.name)).collect();
+        match names.is_empty() {
+            true => error.hint("name an interface: `node:interface`"),
+            false => error.hint(format!("its links: {}", names.join(", "))),
+        }
+    }
+}
+
+/// Changes what an interface does to what it sends.
+fn impair(state: &mut State, sender: &InterfaceId, change: &Change) {
+    debug_assert!(sender.place != Place::Fabric);
+    let key = Key::Qdisc(sender.clone());
+    let before = match state.remove(&key) {
+        Some(Object::Qdisc(qdisc)) => Some(qdisc.impairment),
+        _ => None,
+    };
+    let impairment = change.apply(before);
+    if impairment != Default::default() {
+        state.insert(Object::Qdisc(Qdisc { interface: sender.clone(), impairment }));
     }
 }

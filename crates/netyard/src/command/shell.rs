@@ -1,5 +1,6 @@
 use crate::cli::YardOptions;
-use crate::error::{Error, Result};
+use crate::command::exec;
+use crate::error::Result;
 
 /// Open a shell in a node
 ///
@@ -16,6 +17,6 @@ pub struct Shell {
 impl Shell {
     /// Does it.
     pub fn run(self) -> Result {
-        Err(Error::failed("not wired"))
+        exec::run(&self.yard, &self.node, &[])
     }
 }

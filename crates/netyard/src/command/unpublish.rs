@@ -1,11 +1,12 @@
-use crate::cli::YardOptions;
-use crate::error::{Error, Result};
+use crate::cli::FileOption;
+use crate::command::publish;
+use crate::error::Result;
 
 /// Take the names that `publish` gave away again
 #[derive(Debug, clap::Args)]
 pub struct Unpublish {
     #[command(flatten)]
-    yard: YardOptions,
+    file: FileOption,
     /// The nodes; all where none is named
     #[arg(value_name = "NODE")]
     nodes: Vec<String>,
@@ -14,6 +15,6 @@ pub struct Unpublish {
 impl Unpublish {
     /// Does it.
     pub fn run(self) -> Result {
-        Err(Error::failed("not wired"))
+        publish::run(&self.file, &self.nodes, false)
     }
 }

@@ -1,5 +1,14 @@
+use std::time::Instant;
+
+use netyard_core::plan::{Op, Plan};
+use netyard_core::yard::Yard;
+use netyard_linux::Access;
+
 use crate::cli::FileOption;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::live::Meeting;
+use crate::load::File;
+use crate::{next, ui};
 
 /// Build the network, or change a running one to what the file says
 ///
@@ -15,6 +24,57 @@ pub struct Up {
 impl Up {
     /// Does it.
     pub fn run(self) -> Result {
-        Err(Error::failed("not wired"))
+        let started = Instant::now();
+        let file = File::read(&self.file.origin())?;
+        let mut met = Meeting::of(&file, Access::Write)?;
+        if met.is_settled() {
+            return ui::print(&format!("up: nothing to do, {}\n", ui::size(&met.yard)));
+        }
+        if let Some(cut) = &met.seen.interrupted {
+            ui::note(&format!(
+                "taking up `{}` of process {}, which was cut off",
+                cut.command, cut.pid
+            ));
+        }
+        let is_new = met.seen.state.is_empty();
+        met.session.set_pools(&met.yard.pools);
+        met.apply()?;
+        let time = ui::duration(started.elapsed());
+        let size = ui::size(&met.yard);
+        if !is_new {
+            return ui::print(&format!("up: {size}, {} in {time}\n", changes(&met.plan)));
+        }
+        ui::print(&format!("up: {size} in {time}\n"))?;
+        if met.session.is_rootless() {
+            ui::note("without root: the yard lives in a user namespace of its own");
+        }
+        self.tell_what_next(&met.yard);
+        Ok(())
     }
+
+    fn tell_what_next(&self, yard: &Yard) {
+        let file = self.file.again();
+        if let Some(next::Ping { from, to }) = next::ping(yard) {
+            ui::hint(&format!("`netyard exec{file} {from} -- ping -c1 {to}`"));
+        }
+        ui::hint(&format!("`netyard status{file}`, `netyard down{file}`"));
+    }
+}
+
+/// `2 made, 1 changed, 1 taken away`
+fn changes(plan: &Plan) -> String {
+    let mut counts = [0_usize; 3];
+    for step in plan.steps() {
+        match &step.op {
+            Op::Add { .. } | Op::AddPair { .. } => counts[0] += 1,
+            Op::Set { .. } => counts[1] += 1,
+            Op::Remove { .. } | Op::RemovePair { .. } => counts[2] += 1,
+        }
+    }
+    let parts = counts.iter().zip(["made", "changed", "taken away"]);
+    let parts: Vec<String> = parts
+        .filter(|(number, _)| **number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    if parts.is_empty() { "nothing changed".into() } else { parts.join(", ") }
 }

@@ -83,6 +83,7 @@ pub fn show_error(error: &Error) {
             details.iter().for_each(|line| to_stderr(&format!("  {line}\n")));
         }
         Kind::CommandLine(message) => headline(message),
+        Kind::Bug(what) => show_bug(what, false),
         Kind::Said | Kind::Differences | Kind::Child(_) | Kind::ReaderGone => {}
     }
     error.hints.iter().for_each(|text| hint(text));
@@ -117,11 +118,8 @@ pub fn count(number: usize, one: &str) -> String {
 
 /// `4 nodes, 2 networks`: what is in a yard; nothing is said of what is not.
 pub fn size(yard: &Yard) -> String {
-    let parts = [
-        (yard.nodes.len(), "node"),
-        (yard.networks.len(), "network"),
-        (yard.links.len(), "link"),
-    ];
+    let parts =
+        [(yard.nodes.len(), "node"), (yard.networks.len(), "network"), (yard.links.len(), "link")];
     let parts: Vec<String> = parts
         .into_iter()
         .filter(|(number, what)| *number > 0 || *what == "node")

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::note;
+use netyard_linux::Progress as At;
+
+use super::{count, note};
 
 /// Shorter work needs no progress.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -19,7 +21,7 @@ static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 pub struct Progress {
     started: Instant,
     on_terminal: bool,
-    part: String,
+    part: &'static str,
     bar: Option<ProgressBar>,
 }
 
@@ -27,32 +29,40 @@ impl Progress {
     /// Begins now; shows nothing yet.
     pub fn start() -> Self {
         let on_terminal = stderr().is_terminal();
-        Self { started: Instant::now(), on_terminal, part: String::new(), bar: None }
+        Self { started: Instant::now(), on_terminal, part: "", bar: None }
     }
 
-    /// `done` of `total` of what `part` names are done.
-    pub fn at(&mut self, part: &str, done: usize, total: usize) {
+    /// The work is there now.
+    pub fn at(&mut self, at: At) {
         if self.started.elapsed() < PATIENCE {
             return;
         }
-        if self.on_terminal {
-            let bar = self.bar.get_or_insert_with(new_bar);
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-            if self.part != part {
-                bar.set_message(part.to_owned());
-            }
-        } else if self.part != part {
-            note(&format!("{part}: {total}"));
-        }
-        if self.part != part {
-            part.clone_into(&mut self.part);
+        match at {
+            At::Steps { done, of } => self.show("changing", Some((done, of))),
+            At::Undoing => self.show("undoing", None),
+            At::Verifying => self.show("verifying", None),
         }
     }
 
-    /// How long it took until now.
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+    fn show(&mut self, part: &'static str, steps: Option<(usize, usize)>) {
+        let is_new = self.part != part;
+        self.part = part;
+        if !self.on_terminal {
+            match steps {
+                _ if !is_new => {}
+                Some((_, of)) => note(&format!("{part}: {}", count(of, "step"))),
+                None => note(part),
+            }
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(new_bar);
+        if is_new {
+            bar.set_message(part);
+        }
+        if let Some((done, of)) = steps {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        }
     }
 }
 

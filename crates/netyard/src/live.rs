@@ -1,0 +1,118 @@
+//! A yard on this host, as commands meet it: by name, opened, observed.
+
+use netyard_core::facts::Facts;
+use netyard_core::name::YardName;
+use netyard_core::plan::{Plan, plan};
+use netyard_core::state::{State, lower};
+use netyard_core::yard::Yard;
+use netyard_linux::keeper::Keeper;
+use netyard_linux::{Access, Observation, Session, list_yards, netns};
+
+use crate::cli::YardOptions;
+use crate::error::{Error, Kind, Result};
+use crate::load::{self, File};
+use crate::source::Origin;
+use crate::{bug, ui};
+
+/// The yard that the options name: by `--yard`, or by its file.
+pub fn name(options: &YardOptions) -> Result<YardName> {
+    if let Some(name) = &options.yard {
+        return YardName::new(name)
+            .map_err(|bad| Error::command_line(format!("the name `{name}` {}", bad.0)));
+    }
+    let origin = options.file.origin();
+    load::name(&origin).map_err(|error| match (&origin, &error.kind) {
+        (Origin::File(path), Kind::Text(..)) if !path.exists() => {
+            error.hint("`netyard list` shows the yards that are up; `--yard NAME` names one")
+        }
+        _ => error,
+    })
+}
+
+/// Begins to look at a yard or to change it.
+pub fn open(yard: &YardName, access: Access) -> Result<Session> {
+    let mut wait = |holder: &str| {
+        ui::note(&format!("waiting for another command on yard `{yard}` to end: {holder}"));
+        true
+    };
+    Ok(Session::open(yard, access, &mut wait)?)
+}
+
+/// True when something of the yard may be on this host. Without root, to open a
+/// yard for a change makes a namespace for it; this does not.
+pub fn is_known(yard: &YardName) -> Result<bool> {
+    Ok(list_yards()?.iter().any(|known| known.yard == *yard) || Keeper::find(yard)?.is_some())
+}
+
+/// A yard that is not on this host.
+pub fn not_up(yard: &YardName) -> Error {
+    Error::failed(format!("yard `{yard}` is not up"))
+        .hint("`netyard up` brings it up; `netyard list` shows what is")
+}
+
+/// What a file means here, and what is here.
+pub struct Meeting {
+    /// The connection.
+    pub session: Session,
+    /// What the file means on this host.
+    pub yard: Yard,
+    /// The same, as the kernel would have it.
+    pub desired: State,
+    /// What there is.
+    pub seen: Observation,
+    /// What would have to change.
+    pub plan: Plan,
+}
+
+impl Meeting {
+    /// Reads the file, opens its yard and compares.
+    pub fn of(file: &File, access: Access) -> Result<Self> {
+        let name = &file.spec.yard.value;
+        let rootless = !netns::has_root();
+        if rootless {
+            // What cannot be without root is told before anything is made for it.
+            file.resolve(&Facts::default())?;
+        }
+        let mut session = open(name, access)?;
+        let facts = facts(&mut session, file)?;
+        let yard = file.yard(&facts)?;
+        let desired = lower(&yard);
+        let seen = session.observe(&desired)?;
+        let plan = plan(&seen.state, &desired);
+        Ok(Self { session, yard, desired, seen, plan })
+    }
+
+    /// Makes the host as `desired` says.
+    pub fn apply(&mut self) -> Result {
+        let Self { session, plan, desired, .. } = self;
+        apply(session, plan, desired)
+    }
+
+    /// True when there is nothing to change and nothing to take up.
+    pub fn is_settled(&self) -> bool {
+        self.plan.is_empty() && self.seen.interrupted.is_none() && self.seen.unfinished == 0
+    }
+}
+
+/// Makes the host as `desired` says, with progress.
+pub fn apply(session: &mut Session, plan: &Plan, desired: &State) -> Result {
+    let mut progress = ui::Progress::start();
+    bug::host_is_changing(true);
+    let applied = session.apply(plan, desired, &mut |at| progress.at(at));
+    bug::host_is_changing(false);
+    drop(progress);
+    applied?;
+    Ok(())
+}
+
+fn facts(session: &mut Session, file: &File) -> Result<Facts> {
+    let mut facts = session.facts(&load::kinds(&file.spec))?;
+    if session.is_rootless() {
+        // Before the first `up` there is no namespace of the yard's own to look
+        // at, and the host's routes are nothing to it.
+        facts.host_routes.clear();
+        facts.host_interfaces.clear();
+        facts.foreign_namespaces.clear();
+    }
+    Ok(facts)
+}
