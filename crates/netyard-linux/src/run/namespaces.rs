@@ -154,6 +154,9 @@ impl Run<'_> {
             return Ok(());
         }
         if self.keeper.is_none() {
+            // The keeper's socket belongs to the network namespace it is started in.
+            let home = self.worker.go_home();
+            home.map_err(|e| Error::system("could not go back to the host's namespace", e))?;
             *self.keeper = Some(Keeper::start(self.yard, false, self.dir.path())?);
         }
         let Some(keeper) = &*self.keeper else { return Ok(()) };
