@@ -2,67 +2,55 @@
 
 use super::{Address, Command, File, Object, Place, PortVlan, Qdisc, State};
 use crate::interface::{self, Kind};
-use crate::yard::{Membership, Node, Yard};
+use crate::yard::{Interface, Membership, Node, Yard};
 
 /// The State that a yard asks for.
+///
+/// Objects are made in about the order of their keys, so that the set is built
+/// from sorted runs: a yard of 1,000 nodes has 10,000 of them.
 pub fn lower(yard: &Yard) -> State {
-    let mut objects = Vec::with_capacity(8 * yard.nodes.len() + 16);
-    if let Some(fabric) = &yard.fabric {
-        objects.push(Object::Namespace(fabric.clone()));
-        objects.push(loopback());
-    }
-    for network in &yard.networks {
-        for device in &network.devices {
-            push_device(&device.device, &device.vlans, &mut objects);
-        }
-    }
-    for node in &yard.nodes {
-        push_node(node, &mut objects);
-    }
-    objects.into_iter().collect()
-}
+    let mut nodes: Vec<&Node> = yard.nodes.iter().collect();
+    nodes.sort_by_key(|node| &node.place);
+    let mut interfaces: Vec<&Interface> = nodes.iter().flat_map(|n| &n.interfaces).collect();
+    interfaces.sort_by_key(|interface| &interface.device.id);
+    let devices = yard.networks.iter().flat_map(|n| &n.devices).map(|d| (&d.device, &d.vlans));
+    let mut devices: Vec<(&interface::Interface, &Vec<Membership>)> =
+        devices.chain(interfaces.iter().map(|i| (&i.device, &i.vlans))).collect();
+    devices.sort_by_key(|(device, _)| &device.id);
 
-fn push_node(node: &Node, objects: &mut Vec<Object>) {
-    objects.extend(node.namespace.iter().cloned().map(Object::Namespace));
-    for interface in &node.interfaces {
-        push_device(&interface.device, &interface.vlans, objects);
+    let mut objects: Vec<Object> = Vec::with_capacity(4 * devices.len() + 16);
+    let namespaces = yard.fabric.iter().chain(nodes.iter().filter_map(|n| n.namespace.as_ref()));
+    objects.extend(namespaces.cloned().map(Object::Namespace));
+    objects.extend(yard.fabric.iter().map(|_| loopback()));
+    objects.extend(devices.iter().map(|(d, _)| Object::Interface(Box::new((*d).clone()))));
+    for (device, vlans) in devices {
+        push_vlans(device, vlans, &mut objects);
+    }
+    let in_nodes = || nodes.iter();
+    objects.extend(in_nodes().flat_map(|n| &n.sysctls).cloned().map(Object::Sysctl));
+    for interface in &interfaces {
+        push_addresses(interface, &mut objects);
+    }
+    objects.extend(in_nodes().flat_map(|n| &n.neighbours).cloned().map(Object::Neighbour));
+    objects.extend(in_nodes().flat_map(|n| &n.routes).cloned().map(Object::Route));
+    objects.extend(in_nodes().flat_map(|n| &n.rules).cloned().map(Object::Rule));
+    for interface in &interfaces {
         let id = &interface.device.id;
-        objects.extend(interface.addresses.iter().map(|address| {
-            Object::Address(Address {
-                interface: id.clone(),
-                net: address.net,
-                peer: None,
-                dad: address.dad,
-            })
-        }));
         objects.extend(
             interface
                 .impairment
                 .map(|impairment| Object::Qdisc(Qdisc { interface: id.clone(), impairment })),
         );
     }
-    objects.extend(node.sysctls.iter().cloned().map(Object::Sysctl));
-    objects.extend(node.neighbours.iter().cloned().map(Object::Neighbour));
-    objects.extend(node.routes.iter().cloned().map(Object::Route));
-    objects.extend(node.rules.iter().cloned().map(Object::Rule));
-    if let Some(namespace) = &node.namespace {
-        objects.extend(node.files.iter().map(|(name, content)| {
-            Object::File(File {
-                node: node.name.clone(),
-                netns: namespace.netns.clone(),
-                name: name.clone(),
-                content: content.clone(),
-            })
-        }));
+    for node in nodes {
+        push_files(node, &mut objects);
+        push_commands(node, &mut objects);
     }
-    objects.extend(node.commands.iter().zip(0..).map(|(argv, index)| {
-        Object::Command(Command { node: node.name.clone(), index, argv: argv.clone() })
-    }));
+    objects.into_iter().collect()
 }
 
-fn push_device(device: &interface::Interface, vlans: &[Membership], objects: &mut Vec<Object>) {
+fn push_vlans(device: &interface::Interface, vlans: &[Membership], objects: &mut Vec<Object>) {
     let on_bridge = matches!(device.kind, Kind::Bridge(_));
-    objects.push(Object::Interface(Box::new(device.clone())));
     objects.extend(vlans.iter().map(|vlan| {
         Object::PortVlan(PortVlan {
             interface: device.id.clone(),
@@ -71,6 +59,35 @@ fn push_device(device: &interface::Interface, vlans: &[Membership], objects: &mu
             untagged: vlan.untagged,
             on_bridge,
         })
+    }));
+}
+
+fn push_addresses(interface: &Interface, objects: &mut Vec<Object>) {
+    objects.extend(interface.addresses.iter().map(|address| {
+        Object::Address(Address {
+            interface: interface.device.id.clone(),
+            net: address.net,
+            peer: None,
+            dad: address.dad,
+        })
+    }));
+}
+
+fn push_files(node: &Node, objects: &mut Vec<Object>) {
+    let Some(namespace) = &node.namespace else { return };
+    objects.extend(node.files.iter().map(|(name, content)| {
+        Object::File(File {
+            node: node.name.clone(),
+            netns: namespace.netns.clone(),
+            name: name.clone(),
+            content: content.clone(),
+        })
+    }));
+}
+
+fn push_commands(node: &Node, objects: &mut Vec<Object>) {
+    objects.extend(node.commands.iter().zip(0..).map(|(argv, index)| {
+        Object::Command(Command { node: node.name.clone(), index, argv: argv.clone() })
     }));
 }
 
