@@ -11,7 +11,9 @@ mod decode;
 mod expand;
 mod include;
 pub(crate) mod limit;
+mod reference;
 mod scalar;
+mod schema;
 pub mod shapes;
 mod tree;
 
@@ -24,6 +26,9 @@ use crate::diag::{Diagnostic, Report, Source, Sources, Span, Spanned};
 use crate::interface::{BridgePort, Kind};
 use crate::name::{FullName, InterfaceName, NodeName, YardName};
 use crate::state::{Impairment, RouteKind, RuleAction};
+
+pub use reference::reference;
+pub use schema::schema;
 
 /// What reading a file gives.
 #[derive(Debug)]

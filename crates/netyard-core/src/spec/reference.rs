@@ -1,0 +1,113 @@
+//! Tables -> the reference page, in Markdown.
+
+use std::fmt::Write as _;
+
+use super::check::expected;
+use super::shapes;
+use crate::interface::{KINDS, bridge};
+use crate::shape::{Field, Shape, Type};
+
+/// The reference page of the file: every key, what it takes and what it does.
+pub fn reference() -> String {
+    let mut page = String::from(HEAD);
+    let sections = [
+        ("The file", &shapes::YARD),
+        ("`defaults`", &shapes::DEFAULTS),
+        ("`networks`", &shapes::NETWORK),
+        ("`host` of a network", &shapes::HOST_SIDE),
+        ("`nodes`", &shapes::NODE),
+        ("`dns` of a node", &shapes::DNS),
+        ("`interfaces` of a node", &shapes::INTERFACE),
+        ("`port` of an interface", &bridge::PORT),
+        ("VLANs of a port", &shapes::PORT_VLANS),
+        ("`routes` of a node", &shapes::ROUTE),
+        ("`nexthops` of a route", &shapes::HOP),
+        ("`rules` of a node", &shapes::RULE),
+        ("`neighbours` of a node", &shapes::NEIGHBOUR),
+        ("`links`", &shapes::LINK),
+        ("What happens to packets", &shapes::IMPAIRMENT),
+    ];
+    for (title, shape) in sections {
+        section(&mut page, "##", title, shape);
+    }
+    page.push_str("## Kinds of interfaces\n\nThe keys that a kind has beside those of every interface.\n\n");
+    for entry in KINDS {
+        section(&mut page, "###", &format!("`kind: {}`", entry.word), entry.shape);
+    }
+    page
+}
+
+const HEAD: &str = "\
+# Reference of netyard.yaml
+
+<!-- Made from the tables of the parser; `netyard schema` gives the same to an editor. -->
+
+**Names** are 1 to 255 bytes of any script without white space, `/` and `:`. Where the kernel
+takes fewer, netyard shortens them; keys that say \"exact\" are taken as they are.
+
+**Variables**: `$name`, `${name}` and `$(expression)` stand in any key or value. Expressions have
+whole numbers, `+ - * / %`, parentheses, `min(a, b)` and `max(a, b)`; division rounds down and a
+remainder is never negative. `$$` is a dollar. In `exec`, what is no variable here is left to the
+shell.
+
+**Ranges** in a name make many entries of one: `r[1..9]`, `r[01..09]`, `[a,b,c]`. In the entry,
+`$i`, `$j` and `$k` are the values of its first, second and third range; `eth[p=0..3]` calls the
+value `$p`. An entry of the same name adds to it.
+
+**Loops**: an item of a list with `for: { i: 1..10 }` is repeated for every value; several variables
+are nested loops. An item that is no mapping stands below `item:`.
+
+**Times** are `20ms`, `1.5s` or `250us`; **rates** `100mbit`, `1gbit` or, in bytes, `12MBps`;
+**percentages** `0.5%`.
+
+";
+
+fn section(page: &mut String, level: &str, title: &str, shape: &Shape) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(page, "{level} {title}\n\n{}\n", shape.doc);
+    if shape.fields.is_empty() && shape.also.is_empty() {
+        return;
+    }
+    if !shape.fields.is_empty() {
+        page.push_str("| key | value | |\n|---|---|---|\n");
+        for field in shape.fields {
+            row(page, field);
+        }
+        page.push('\n');
+    }
+    for also in shape.also {
+        let _ = writeln!(page, "Also the keys of {}.\n", title_of(also));
+    }
+}
+
+fn row(page: &mut String, field: &Field) {
+    let required = if field.required { " **Required.**" } else { "" };
+    let value = value(&field.ty).replace('|', "\\|");
+    let _ = writeln!(page, "| `{}` | {value} | {}{required} |", field.key, field.doc.replace('|', "\\|"));
+}
+
+fn value(ty: &Type) -> String {
+    match ty {
+        Type::Word([]) => "a kind, below".into(),
+        Type::Word(words) => {
+            words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
+        }
+        Type::Int { min, max } => format!("{min} to {max}"),
+        Type::Record(shape) => format!("a mapping: {}", title_of(shape)),
+        Type::Map(ty) => format!("names, each with {}", value(ty)),
+        Type::List(ty) => format!("a list of {}", value(ty)),
+        Type::OneOrMore(ty) => format!("{}, or a list of such", value(ty)),
+        Type::Either(all) => all.iter().map(value).collect::<Vec<_>>().join("; or "),
+        Type::Interface => "an interface".into(),
+        Type::Settings => "settings".into(),
+        _ => expected(ty),
+    }
+}
+
+fn title_of(shape: &Shape) -> String {
+    match shape.name {
+        "port VLANs" => "VLANs of a port".into(),
+        "impairment" => "what happens to packets".into(),
+        name => format!("a {name}").replace("a interface", "an interface"),
+    }
+}
