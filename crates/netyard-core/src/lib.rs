@@ -11,7 +11,6 @@ pub mod fake;
 pub mod interface;
 pub mod name;
 pub mod plan;
-pub mod schema;
 pub mod shape;
 pub mod spec;
 pub mod state;

@@ -74,6 +74,14 @@ pub fn parse(
     Parsed { spec, report, sources }
 }
 
+/// A source as JSON, as an editor sees it: aliases and merge keys resolved, no
+/// variable put in, nothing expanded, nothing checked. None when it is not YAML.
+pub fn plain_tree(text: &str) -> Option<serde_json::Value> {
+    let mut report = Report::default();
+    let tree = tree::parse(text, 0, &mut report)?;
+    report.0.is_empty().then(|| tree.json())
+}
+
 /// A whole file, its includes merged in.
 #[derive(Clone, Debug)]
 pub struct Spec {

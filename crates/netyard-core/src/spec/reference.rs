@@ -30,7 +30,9 @@ pub fn reference() -> String {
     for (title, shape) in sections {
         section(&mut page, "##", title, shape);
     }
-    page.push_str("## Kinds of interfaces\n\nThe keys that a kind has beside those of every interface.\n\n");
+    page.push_str(
+        "## Kinds of interfaces\n\nThe keys that a kind has beside those of every interface.\n\n",
+    );
     for entry in KINDS {
         section(&mut page, "###", &format!("`kind: {}`", entry.word), entry.shape);
     }
@@ -83,15 +85,18 @@ fn section(page: &mut String, level: &str, title: &str, shape: &Shape) {
 fn row(page: &mut String, field: &Field) {
     let required = if field.required { " **Required.**" } else { "" };
     let value = value(&field.ty).replace('|', "\\|");
-    let _ = writeln!(page, "| `{}` | {value} | {}{required} |", field.key, field.doc.replace('|', "\\|"));
+    let _ = writeln!(
+        page,
+        "| `{}` | {value} | {}{required} |",
+        field.key,
+        field.doc.replace('|', "\\|")
+    );
 }
 
 fn value(ty: &Type) -> String {
     match ty {
         Type::Word([]) => "a kind, below".into(),
-        Type::Word(words) => {
-            words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
-        }
+        Type::Word(words) => words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", "),
         Type::Int { min, max } => format!("{min} to {max}"),
         Type::Record(shape) => format!("a mapping: {}", title_of(shape)),
         Type::Map(ty) => format!("names, each with {}", value(ty)),

@@ -151,9 +151,18 @@ impl Schema {
             ]}),
             Type::Text => json!({ "type": ["string", "number", "boolean"] }),
             Type::Word(words) => or_variable(json!({ "enum": words })),
-            Type::Duration => text("^0$|^[0-9]+(\\.[0-9]+)? *(ns|us|µs|μs|ms|s|sec|m|min|h)$", &[json!({ "const": 0 })]),
-            Type::Percent => text("^[0-9]+(\\.[0-9]+)? *%?$", &[json!({ "type": "number", "minimum": 0, "maximum": 100 })]),
-            Type::Rate => text("^[0-9]+(\\.[0-9]+)? *([kKmMgGtT]?[bB][iI][tT](/[sS])?|[kKmMgGtT]?B(ps|/s))$", &[json!({ "const": 0 })]),
+            Type::Duration => text(
+                "^0$|^[0-9]+(\\.[0-9]+)? *(ns|us|µs|μs|ms|s|sec|m|min|h)$",
+                &[json!({ "const": 0 })],
+            ),
+            Type::Percent => text(
+                "^[0-9]+(\\.[0-9]+)? *%?$",
+                &[json!({ "type": "number", "minimum": 0, "maximum": 100 })],
+            ),
+            Type::Rate => text(
+                "^[0-9]+(\\.[0-9]+)? *([kKmMgGtT]?[bB][iI][tT](/[sS])?|[kKmMgGtT]?B(ps|/s))$",
+                &[json!({ "const": 0 })],
+            ),
             Type::Mac => text("^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}$", &[]),
             Type::Ip => text("^[0-9.]+$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$", &[]),
             Type::Cidr | Type::Prefix => text("^[0-9a-fA-F:.]+/[0-9]+$", &[]),

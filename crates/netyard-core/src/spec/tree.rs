@@ -93,6 +93,29 @@ impl Node {
         }
     }
 
+    /// The same as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        use serde_json::Value;
+        match &self.content {
+            Content::List(items) => items.iter().map(Node::json).collect(),
+            Content::Map(entries) => entries
+                .iter()
+                .map(|e| (e.key.value.to_string(), e.value.json()))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+            Content::Scalar(s) if s.is_null() => Value::Null,
+            Content::Scalar(s) => match (s.int(), s.bool(), s.plain) {
+                (Some(n), ..) => n.into(),
+                (_, Some(b), _) => b.into(),
+                // Decimal fractions too are numbers to an editor.
+                (.., true) if s.text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
+                    s.text.parse::<f64>().map_or(Value::from(&*s.text), Value::from)
+                }
+                _ => Value::from(&*s.text),
+            },
+        }
+    }
+
     /// What it is, for a message: "the number 5", "a list".
     pub fn describe(&self) -> String {
         match &self.content {

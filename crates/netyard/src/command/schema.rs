@@ -1,4 +1,4 @@
-use netyard_core::schema;
+use netyard_core::spec;
 
 use crate::error::Result;
 use crate::ui;
@@ -19,8 +19,8 @@ impl Schema {
     /// Does it.
     pub fn run(self) -> Result {
         if self.markdown {
-            return ui::print(&schema::markdown());
+            return ui::print(&spec::reference());
         }
-        ui::print_json(&schema::json())
+        ui::print_json(&spec::schema())
     }
 }
