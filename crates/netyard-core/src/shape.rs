@@ -152,6 +152,8 @@ pub struct Record {
     pub span: Span,
     /// The values by key; keys of the shape only.
     pub values: BTreeMap<&'static str, Spanned<Value>>,
+    /// Keys that were written and whose values, or parts of them, did not fit.
+    pub failed: Vec<&'static str>,
 }
 
 macro_rules! getter {
@@ -169,6 +171,11 @@ macro_rules! getter {
 }
 
 impl Record {
+    /// True when the key was written, or filled in, be its value right or wrong.
+    pub fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key) || self.failed.iter().any(|k| *k == key)
+    }
+
     /// The place of a key's value.
     pub fn place(&self, key: &str) -> Option<Span> {
         self.values.get(key).map(|v| v.span)
@@ -229,7 +236,11 @@ impl Record {
         let time = self.duration(key)?;
         let ms = time.value / 1_000_000;
         if !(min..=max).contains(&ms) || time.value % 1_000_000 != 0 {
-            let (min, max) = (format!("{min}ms"), format!("{max}ms"));
+            let text = |ms: u64| match ms % 1000 {
+                0 => format!("{}s", ms / 1000),
+                _ => format!("{ms}ms"),
+            };
+            let (min, max) = (text(min), text(max));
             report.push(crate::diag::shape::time_out_of_range(key, time.span, &min, &max));
             return None;
         }

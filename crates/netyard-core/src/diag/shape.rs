@@ -12,6 +12,12 @@ fn a(noun: &str) -> String {
     format!("{article} {noun}")
 }
 
+/// A sentence as a phrase.
+fn phrase(sentence: &str) -> String {
+    let mut letters = sentence.trim_end_matches('.').chars();
+    letters.next().map(|c| c.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// A key that the mapping does not have; `keys` are those it has.
 pub fn unknown_key(key: &str, span: Span, shape: &str, keys: &[&str]) -> Diagnostic {
     let message = format!("{} has no key `{key}`", a(shape));
@@ -36,7 +42,7 @@ pub fn key_of_other_kind(key: &str, span: Span, shape: &str, kinds: &[&str]) -> 
 pub fn missing_key(key: &str, span: Span, shape: &str, doc: &str) -> Diagnostic {
     Diagnostic::error("missing-key", format!("{} needs `{key}`", a(shape)))
         .at(span, format!("without `{key}`"))
-        .hint(format!("add `{key}:` {}", doc.trim_end_matches('.')))
+        .hint(format!("write `{key}:`, {}", phrase(doc)))
 }
 
 /// A value of another sort than the key takes.
@@ -76,13 +82,20 @@ pub fn time_out_of_range(key: &str, span: Span, min: &str, max: &str) -> Diagnos
 
 /// A word that is not one of the key's.
 pub fn unknown_word(key: &str, span: Span, found: &str, words: &[&str]) -> Diagnostic {
-    Diagnostic::error("unknown-word", format!("`{key}` cannot be {found}"))
-        .at(span, "unknown word")
-        .did_you_mean(
-            found.trim_start_matches("the text ").trim_matches('`'),
-            words.iter().copied(),
-        )
-        .hint(format!("it can be {}", quoted_list(words)))
+    let word = found.trim_start_matches("the text ").trim_matches('`');
+    let diagnostic = Diagnostic::error("unknown-word", format!("`{key}` cannot be {found}"))
+        .at(span, "unknown word");
+    match nearest(word, words.iter().copied()) {
+        Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+        None => diagnostic.hint(format!("it can be {}", quoted_list(words))),
+    }
+}
+
+/// `kind:` for all interfaces.
+pub fn kind_in_defaults(span: Span) -> Diagnostic {
+    Diagnostic::error("unknown-key", "defaults of interfaces cannot have a `kind`")
+        .at(span, "not all interfaces are of one kind")
+        .hint("write `kind:` at each interface")
 }
 
 /// A text that is not what its key takes: `noun` is that, `example` one of it.
@@ -148,9 +161,15 @@ pub fn bad_endpoint(span: Span, found: &str, why: &str) -> Diagnostic {
 
 /// A link with more or fewer ends than two.
 pub fn not_two_ends(span: Span, found: usize) -> Diagnostic {
-    Diagnostic::error("not-two-ends", format!("a link has two ends, here {found}"))
+    let hint = if found > 2 {
+        "to join more than two interfaces, make a network and put `network:` in each"
+    } else {
+        "write both, as in `[r1:eth1, r2:eth1]`"
+    };
+    let are = if found == 1 { "is" } else { "are" };
+    Diagnostic::error("not-two-ends", format!("a link has two ends, here {are} {found}"))
         .at(span, "")
-        .hint("to join more than two interfaces, make a network and put `network:` in each")
+        .hint(hint)
 }
 
 /// `for` in a mapping that is not an item of a list.

@@ -4,16 +4,13 @@ use granit_parser::ErrorKind;
 
 use super::{Diagnostic, Span};
 
-/// The text is not YAML; `opener` is the bracket or quote that was never closed.
+/// The text is not YAML; `opener` is the innermost bracket that is open, where
+/// it is on an earlier line: then it was most likely meant to be closed.
 pub fn not_yaml(kind: &ErrorKind, span: Span, opener: Option<Span>) -> Diagnostic {
     use ErrorKind as K;
     let error = |message: &str| Diagnostic::error("not-yaml", message);
     match kind {
-        K::TabNotAllowed
-        | K::TabInBlockIndentation
-        | K::TabInIndentation
-        | K::TabAtBlockScalarStart
-        | K::TabInPlainScalar => Diagnostic::error("tab", "a tab cannot indent YAML")
+        kind if is_tab(kind) => Diagnostic::error("tab", "a tab cannot indent YAML")
             .at(span, "a tab")
             .hint("indent with spaces"),
         K::UnclosedFlowCollection { open } => unclosed(*open, span, opener),
@@ -21,6 +18,8 @@ pub fn not_yaml(kind: &ErrorKind, span: Span, opener: Option<Span>) -> Diagnosti
             unclosed('{', span, opener)
         }
         K::UnexpectedEofFlowSequence => unclosed('[', span, opener),
+        K::ExpectedFlowMappingSeparator if opener.is_some() => unclosed('{', span, opener),
+        K::ExpectedFlowSequenceSeparator if opener.is_some() => unclosed('[', span, opener),
         K::ExpectedFlowMappingSeparator => error("expected `,` or `}` in a mapping in braces")
             .at(span, "found something else")
             .hint("inside `{ }`, write names with `[`, `]`, `{`, `}` or `,` in quotes")
@@ -35,16 +34,14 @@ pub fn not_yaml(kind: &ErrorKind, span: Span, opener: Option<Span>) -> Diagnosti
             .at(span, "closed here")
             .hint("take it out, or put the text in quotes"),
         K::UnclosedQuotedScalar => error("a quote is never closed")
-            .at(opener.unwrap_or(span), "opened here")
+            .at(span, "opened here")
             .hint("write the same quote at the end of the text"),
-        K::UnknownAnchor => Diagnostic::error("unknown-anchor", "no anchor of this name")
-            .at(span, "used here")
-            .hint("an alias `*name` needs an anchor `&name` above it; a text that begins with `*` needs quotes"),
-        K::MappingValueNotAllowed | K::InvalidColonPlacement | K::MappingKeyNotAllowed => {
-            error("a second `: ` where only one value may stand")
-                .at(span, "not expected here")
-                .hint("put a text that has `: ` in it in quotes, or begin a mapping on a line of its own")
-        }
+
+        K::MappingValueNotAllowed | K::InvalidColonPlacement | K::MappingKeyNotAllowed => error(
+            "a second `: ` where only one value may stand",
+        )
+        .at(span, "not expected here")
+        .hint("put a text that has `: ` in it in quotes, or begin a mapping on a line of its own"),
         K::SimpleKeyExpected | K::ExpectedBlockMappingKey | K::InvalidSimpleKey => {
             error("expected a key and `:`")
                 .at(span, "found something else")
@@ -62,9 +59,9 @@ pub fn not_yaml(kind: &ErrorKind, span: Span, opener: Option<Span>) -> Diagnosti
         K::UnknownQuotedScalarEscape => error("an unknown escape in a text in double quotes")
             .at(span, "after this `\\`")
             .hint("write `\\\\` for a backslash, or use single quotes"),
-        K::DirectiveDisallowed => error("a `%` directive has no use here")
-            .at(span, "this line")
-            .hint("take it out"),
+        K::DirectiveDisallowed => {
+            error("a `%` directive has no use here").at(span, "this line").hint("take it out")
+        }
         other => error(&format!("not YAML: {}", soften(&other.to_string()))).at(span, "here"),
     }
 }
@@ -75,9 +72,29 @@ fn unclosed(open: char, span: Span, opener: Option<Span>) -> Diagnostic {
     let diagnostic = Diagnostic::error("unclosed", message);
     let diagnostic = match opener {
         Some(opener) => diagnostic.at(opener, "opened here").at(span, "still open here"),
-        None => diagnostic.at(span, "still open here"),
+        None => diagnostic.at(span, "opened here"),
     };
     diagnostic.hint(format!("write `{close}` where it ends"))
+}
+
+/// True when the parser stumbled over a tab.
+pub fn is_tab(kind: &ErrorKind) -> bool {
+    use ErrorKind as K;
+    matches!(
+        kind,
+        K::TabNotAllowed
+            | K::TabInBlockIndentation
+            | K::TabInIndentation
+            | K::TabAtBlockScalarStart
+            | K::TabInPlainScalar
+    )
+}
+
+/// An alias of an anchor that is not there.
+pub fn unknown_anchor(span: Span, name: &str) -> Diagnostic {
+    Diagnostic::error("unknown-anchor", format!("no anchor `&{name}` above"))
+        .at(span, "used here")
+        .hint("a text that begins with `*` needs quotes")
 }
 
 /// The parser's own words, with `invalid` put as what it is.

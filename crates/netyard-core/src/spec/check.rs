@@ -25,6 +25,9 @@ pub(super) fn check(root: &Node, report: &mut Report) -> Record {
     let defaults = root.get("defaults").map(|entry| {
         let mut checker = Checker { report, partial: true, defaults: &empty };
         let at = At { key: "defaults", span: entry.key.span, base: None };
+        if let Some(kind) = entry.value.get("interface").and_then(|e| e.value.get("kind")) {
+            checker.report.push(say::kind_in_defaults(kind.key.span));
+        }
         checker.shaped(&entry.value, &DEFAULTS, at)
     });
     let record = defaults.as_ref().and_then(|d| record_of(Some(&d.value))).unwrap_or(&empty);
@@ -102,12 +105,16 @@ impl<'a> Checker<'a> {
             }
             let base = base.and_then(|b| b.values.get(field.key)).map(|v| &v.value);
             let at = At { key: field.key, span: key.span, base };
+            let mark = self.report.0.len();
             if let Some(value) = self.value(value, &field.ty, at) {
                 record.values.insert(field.key, value);
             }
+            if self.report.0.len() > mark {
+                record.failed.push(field.key);
+            }
         }
         for (key, value) in base.iter().flat_map(|b| &b.values) {
-            if !record.values.contains_key(key) && find(shapes, key).is_some() {
+            if !record.has(key) && find(shapes, key).is_some() {
                 record.values.insert(key, self.adopt(value));
             }
         }
@@ -139,7 +146,7 @@ impl<'a> Checker<'a> {
             return;
         }
         for field in shapes.iter().flat_map(|s| s.all_fields()).filter(|f| f.required) {
-            if !record.values.contains_key(field.key) && node.get(field.key).is_none() {
+            if !record.has(field.key) && node.get(field.key).is_none() {
                 self.report.push(say::missing_key(field.key, at, shapes[0].name, field.doc));
             }
         }
@@ -241,6 +248,11 @@ impl<'a> Checker<'a> {
             }
             (Type::Map(_) | Type::Settings, _) if node.is_null() => self.map(&[], &Type::Text, at),
             (Type::List(_), _) if node.is_null() => Value::List(Vec::new()),
+            // Which ends a link has is only known from all of them.
+            (Type::List(ty @ Type::Endpoint), Content::List(items)) => {
+                let ends: Vec<_> = items.iter().map(|item| self.item(item, ty, at)).collect();
+                Value::List(ends.into_iter().collect::<Option<_>>()?)
+            }
             (Type::List(ty) | Type::OneOrMore(ty), Content::List(items)) => {
                 Value::List(items.iter().filter_map(|item| self.item(item, ty, at)).collect())
             }
@@ -334,6 +346,15 @@ impl<'a> Checker<'a> {
         }
         let words: Vec<&str> = formed.iter().flat_map(|ty| words_of(ty)).copied().collect();
         let others: Vec<&&Type> = formed.iter().filter(|ty| words_of(ty).is_empty()).collect();
+        let others = match &node.content {
+            // With a prefix length it was meant to be a network.
+            Content::Scalar(s) if s.text.contains('/') => {
+                let net = others.iter().filter(|t| matches!(t, Type::Prefix | Type::Cidr));
+                let net: Vec<&&Type> = net.copied().collect();
+                if net.is_empty() { others } else { net }
+            }
+            _ => others,
+        };
         let near = match &node.content {
             Content::Scalar(s) => nearest(&s.text, words.iter().copied()),
             _ => None,

@@ -65,7 +65,7 @@ const LINK_ITEM: Type = Type::Either(&[Type::List(&Type::Endpoint), Type::Record
 
 /// `defaults:`.
 pub static DEFAULTS: Shape = Shape {
-    name: "defaults",
+    name: "`defaults` section",
     doc: "What every entry has that does not say otherwise; mappings are merged key by key, anything else is replaced whole.",
     fields: &[
         Field::new("node", Type::Record(&NODE), "For every node but `host`."),
@@ -185,7 +185,7 @@ pub static NODE: Shape = Shape {
 
 /// `dns:` of a node.
 pub static DNS: Shape = Shape {
-    name: "dns",
+    name: "`dns` section",
     doc: "What `resolv.conf` says in a node.",
     fields: &[
         Field::new("servers", Type::OneOrMore(&Type::Ip), "The name servers' addresses."),

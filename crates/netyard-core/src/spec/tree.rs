@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput, Tag};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput, StructureStyle, Tag};
 
 use super::limit;
 use crate::diag::{Diagnostic, Report, Span, Spanned, syntax};
@@ -148,6 +148,7 @@ pub(super) fn parse(text: &str, file: u32, report: &mut Report) -> Option<Node> 
     }
     let mut options = granit_parser::options! {
         disallow_directives: true,
+        emit_unresolved_aliases: true,
         flow_nesting_limit: limit::DEPTH,
         block_nesting_limit: limit::DEPTH,
     };
@@ -158,6 +159,7 @@ pub(super) fn parse(text: &str, file: u32, report: &mut Report) -> Option<Node> 
         file,
         anchors: BTreeMap::new(),
         open_anchors: Vec::new(),
+        open_brackets: Vec::new(),
         values: 0,
         report,
     };
@@ -177,6 +179,8 @@ struct Builder<'a> {
     anchors: BTreeMap<usize, Anchor>,
     /// Anchors whose value is being read.
     open_anchors: Vec<usize>,
+    /// Where lists in brackets and mappings in braces begin that are being read.
+    open_brackets: Vec<Span>,
     values: usize,
     report: &'a mut Report,
 }
@@ -230,21 +234,26 @@ impl<'a> Builder<'a> {
         self.count(1, span)?;
         let (anchor, node, deep) = match event {
             Event::Alias(id) => return self.alias(id, span, depth),
+            Event::UnresolvedAlias(name) => {
+                return Err(Box::new(syntax::unknown_anchor(span, &name)));
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && !self.is_text(tag.as_deref(), span);
                 let content = Content::Scalar(Scalar { text: text.into(), plain });
                 (anchor, Node { span, content }, 0)
             }
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 self.is_text(tag.as_deref(), span);
-                self.open_anchors.push(anchor);
+                self.open(style, anchor, span);
                 let (node, deep) = self.list(span, depth)?;
+                self.close(style);
                 (anchor, node, deep)
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
                 self.is_text(tag.as_deref(), span);
-                self.open_anchors.push(anchor);
+                self.open(style, anchor, span);
                 let (node, deep) = self.map(span, depth)?;
+                self.close(style);
                 (anchor, node, deep)
             }
             _ => {
@@ -252,15 +261,27 @@ impl<'a> Builder<'a> {
                 (0, Node { span, content }, 0)
             }
         };
-        if !matches!(node.content, Content::Scalar(_)) {
-            self.open_anchors.pop();
-        }
+
         if anchor != 0 {
             let values = self.values - before;
             self.count(values, span)?; // the copy that is kept
             self.anchors.insert(anchor, Anchor { node: node.clone(), values, depth: deep });
         }
         Ok((node, deep))
+    }
+
+    fn open(&mut self, style: StructureStyle, anchor: usize, span: Span) {
+        self.open_anchors.push(anchor);
+        if style == StructureStyle::Flow {
+            self.open_brackets.push(span);
+        }
+    }
+
+    fn close(&mut self, style: StructureStyle) {
+        self.open_anchors.pop();
+        if style == StructureStyle::Flow {
+            self.open_brackets.pop();
+        }
     }
 
     fn list(&mut self, start: Span, depth: usize) -> Result<(Node, usize), Stop> {
@@ -336,7 +357,7 @@ impl<'a> Builder<'a> {
             return Err(Box::new(if self.open_anchors.contains(&id) {
                 syntax::alias_of_itself(span)
             } else {
-                syntax::not_yaml(&granit_parser::ErrorKind::UnknownAnchor, span, None)
+                syntax::unknown_anchor(span, "")
             }));
         };
         if depth + anchor.depth > limit::DEPTH {
@@ -390,11 +411,20 @@ impl<'a> Builder<'a> {
     }
 
     fn not_yaml(&self, error: &ScanError) -> Diagnostic {
-        let offset = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
+        let mut offset = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
+        if syntax::is_tab(error.kind()) {
+            // The parser stops behind the tabs.
+            let before = self.text.get(..offset + 1).unwrap_or(self.text);
+            offset = before.rfind('\t').unwrap_or(offset);
+        }
         let width =
             self.text.get(offset..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
         let span = Span { file: self.file, start: offset as u32, end: (offset + width) as u32 };
-        syntax::not_yaml(error.kind(), span, None)
+        let opener = self.open_brackets.last().map(|s| Span { end: s.start + 1, ..*s });
+        let later_line = |o: &Span| {
+            self.text.get(o.start as usize..offset).is_some_and(|between| between.contains('\n'))
+        };
+        syntax::not_yaml(error.kind(), span, opener.filter(later_line))
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) fn via(value: &Spanned<Value>) -> Option<Spanned<ViaSpec>> {
 pub(super) fn port_vlans(record: &Record, report: &mut Report) -> PortVlansSpec {
     exclusive(record, "port", ["vlan", "vlans"], report);
     exclusive(record, "port", ["vlan", "native"], report);
-    if record.place("vlan").is_none() {
+    if !record.has("vlan") {
         beside(record, "native", "vlans", report);
     }
     let native: Option<Spanned<u16>> = record.spanned_number("native");

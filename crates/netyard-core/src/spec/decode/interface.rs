@@ -57,7 +57,7 @@ fn relations(record: &Record, report: &mut Report) {
         beside(record, "host-name", "network", report);
     }
     beside(record, "port-mac", "network", report);
-    let plugged = record.place("network").or(record.place("master")).is_some();
+    let plugged = record.has("network") || record.has("master");
     for key in ["vlan", "vlans", "native", "port"] {
         let own = kind == "bridge" && key != "port" || kind == "vxlan" && key == "port";
         if let (Some(span), false) = (record.place(key), plugged || own) {

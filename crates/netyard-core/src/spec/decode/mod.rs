@@ -165,7 +165,7 @@ fn exclusive(record: &Record, shape: &str, keys: [&str; 2], report: &mut Report)
 
 /// Says it when a key is there without another.
 fn beside(record: &Record, key: &str, other: &str, report: &mut Report) {
-    if let (Some(span), None) = (record.place(key), record.place(other)) {
+    if let (Some(span), false) = (record.place(key), record.has(other)) {
         report.push(say::needs_beside(key, span, other));
     }
 }

@@ -18,18 +18,19 @@ const ENDS: [(&str, RouteKind); 3] = [
     ("prohibit", RouteKind::Prohibit),
 ];
 
+/// Keys that say where a route leads.
+const WAYS: [&str; 3] = ["via", "dev", "nexthops"];
+
 pub(super) fn route(record: &Record, report: &mut Report) -> Option<RouteSpec> {
     let ends: Vec<_> = ENDS
         .iter()
         .filter(|(key, _)| record.bool(key).is_some_and(|b| b.value))
         .filter_map(|(key, kind)| Some(((*key, record.place(key)?), *kind)))
         .collect();
-    let ways: Vec<_> = ["via", "dev", "nexthops"]
-        .into_iter()
-        .filter_map(|key| Some((key, record.place(key)?)))
-        .collect();
+    let ways: Vec<_> = WAYS.iter().filter_map(|key| Some((*key, record.place(key)?))).collect();
+    let failed = |key: &&str| record.failed.contains(key);
     match (&ends[..], &ways[..]) {
-        ([], []) => {
+        ([], []) if !WAYS.iter().chain(ENDS.iter().map(|(key, _)| key)).any(failed) => {
             let keys = ["via", "dev", "nexthops", "blackhole", "unreachable", "prohibit"];
             report.push(say::needs_one_of("route", record.span, &keys));
         }
@@ -61,7 +62,7 @@ pub(super) fn route(record: &Record, report: &mut Report) -> Option<RouteSpec> {
 fn hop(record: &Record, report: &mut Report) -> HopSpec {
     let via = record.values.get("via").and_then(via);
     let dev = record.text("dev");
-    if via.is_none() && dev.is_none() && record.place("to").is_none() {
+    if !["via", "dev", "to"].iter().any(|k| record.has(k)) {
         report.push(say::needs_one_of("next hop", record.span, &["via", "dev"]));
     }
     HopSpec {
@@ -113,7 +114,7 @@ pub(super) fn rule(record: &Record, report: &mut Report) -> Option<RuleSpec> {
         exclusive(record, "rule", keys, report);
     }
     let action = action(record);
-    if action.is_none() && ["table", "goto", "action"].iter().all(|k| record.place(k).is_none()) {
+    if action.is_none() && !["table", "goto", "action"].iter().any(|k| record.has(k)) {
         report.push(say::needs_one_of("rule", record.span, &["table", "goto", "action"]));
     }
     Some(RuleSpec {
@@ -169,7 +170,7 @@ pub(super) fn neighbour(record: &Record, report: &mut Report) -> Option<Neighbou
     let mac = record.mac("mac");
     match (&mac, proxy) {
         (Some(_), true) => exclusive(record, "neighbour", ["mac", "proxy"], report),
-        (None, false) if record.place("mac").is_none() => {
+        (None, false) if !record.has("mac") => {
             report.push(say::needs_one_of("neighbour", record.span, &["mac", "proxy"]));
         }
         _ => {}
