@@ -199,8 +199,10 @@ impl<'a> Checker<'a> {
             Some(entry) => self.record(node, &[entry.shape, &INTERFACE], base, at.span),
             None => self.record(node, &[&INTERFACE], base, at.span),
         };
-        if let Some(kind) = kind {
-            record.values.insert("kind", kind.map(Value::Text));
+        match kind {
+            Some(kind) => drop(record.values.insert("kind", kind.map(Value::Text))),
+            None if node.get("kind").is_some() => record.failed.push("kind"),
+            None => {}
         }
         self.fill_interface(at.key, &mut record);
         Spanned::new(Value::Record(record), node.span)

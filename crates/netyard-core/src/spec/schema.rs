@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::shapes::{INTERFACE, YARD};
+use super::shapes::{DEFAULTS, INTERFACE, YARD};
 use crate::interface::KINDS;
 use crate::shape::{Shape, Type};
 
@@ -45,8 +45,9 @@ impl Schema {
             if properties.contains_key(field.key) {
                 continue; // of two fields of one key, the first table's counts
             }
-            let inner = match (mode, shapes[0].name) {
-                (Mode::Defaults, _) | (_, "`defaults` section") => Mode::Defaults,
+            let inner = match mode {
+                Mode::Defaults => Mode::Defaults,
+                _ if std::ptr::eq(shapes[0], &DEFAULTS) => Mode::Defaults,
                 _ => Mode::Plain,
             };
             let mut property = match field.key {

@@ -100,5 +100,7 @@ fn the_reference_in_docs_is_the_one_of_this_netyard() {
 fn schema_is_json_of_the_draft_that_editors_speak() {
     let output = netyard().arg("schema").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with("{\n") && text.contains("https://json-schema.org/draft/2020-12/schema"));
+    assert!(
+        text.starts_with("{\n") && text.contains("https://json-schema.org/draft/2020-12/schema")
+    );
 }

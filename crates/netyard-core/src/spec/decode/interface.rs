@@ -3,7 +3,7 @@
 use super::address::{addresses, port_vlans, via};
 use super::{beside, full_name, kernel_name, link, settings};
 use crate::diag::{Report, Spanned, shape as say};
-use crate::interface::{BridgePort, kind_entry};
+use crate::interface::{BridgePort, Kind, kind_entry};
 use crate::shape::Record;
 use crate::spec::{InterfaceSpec, KindSpec};
 
@@ -14,16 +14,24 @@ pub(super) fn read(
 ) -> Option<InterfaceSpec> {
     let name = full_name("interface", name, report)?;
     let word = record.text("kind");
-    let kind = word.as_ref().and_then(|word| {
+    let read = word.as_ref().and_then(|word| {
         let kind = (kind_entry(&word.value)?.parse)(record, &name, report)?;
         Some(Spanned::new(KindSpec { kind }, word.span))
     });
+    // A kind that could not be read is taken for the plainest: so the report
+    // does not go on about an interface without a kind.
+    let unread = record.failed.contains(&"kind")
+        || word.as_ref().is_some_and(|w| read.is_none() && w.value != "veth");
+    let kind = match unread {
+        true => Some(Spanned::new(KindSpec { kind: Kind::Dummy }, name.span)),
+        false => read,
+    };
     relations(record, report);
     let physical = word.as_ref().is_some_and(|w| w.value == "physical");
     Some(InterfaceSpec {
         network: record.text("network"),
         kind,
-        parent: record.text("parent"),
+        parent: record.text("parent").filter(|_| !unread),
         master: record.text("master"),
         port: record.record("port").map(|p| p.map(|p| BridgePort::from_record(&p))),
         vlans: port_vlans(record, report),

@@ -1,14 +1,12 @@
 //! Entries of `links:`, and what is done to packets.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::address::prefixes;
-use super::{beside, full_name, interface};
+use super::{beside, full_name};
 use crate::diag::{Report, Span, Spanned, shape as say};
 use crate::name::FullName;
 use crate::shape::{Record, Value};
 use crate::spec::check::fill;
-use crate::spec::{EndSpec, LinkSpec, NodeSpec};
+use crate::spec::{EndSpec, LinkSpec};
 use crate::state::Impairment;
 
 /// Reads a link, written as a mapping or as a list of its ends.
@@ -99,24 +97,4 @@ pub(super) fn impairment(records: &[&Record], report: &mut Report) -> Option<Spa
         limit: all.number("limit").unwrap_or(0),
     };
     Some(Spanned::new(impairment, place))
-}
-
-/// Gives ends of links that no node speaks of the defaults of interfaces.
-pub(super) fn default_ends(
-    links: &[LinkSpec],
-    nodes: &mut [NodeSpec],
-    defaults: &Record,
-    report: &mut Report,
-) {
-    let index: BTreeMap<String, usize> =
-        nodes.iter().enumerate().map(|(i, n)| (n.name.value.to_string(), i)).collect();
-    let mut known: Vec<BTreeSet<FullName>> =
-        nodes.iter().map(|n| n.interfaces.iter().map(|i| i.name.value.clone()).collect()).collect();
-    for end in links.iter().flat_map(|l| &l.ends) {
-        let Some(at) = index.get(&end.node.value).copied() else { continue };
-        if known[at].insert(end.interface.value.clone()) {
-            let name = end.interface.clone().map(|n| n.to_string());
-            nodes[at].interfaces.extend(interface::read(&name, defaults, report));
-        }
-    }
 }

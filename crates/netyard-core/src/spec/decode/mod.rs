@@ -2,6 +2,7 @@
 //! Checked here is what one entry says about itself and no table can say.
 
 mod address;
+mod default;
 mod interface;
 mod link;
 mod node;
@@ -18,7 +19,7 @@ use crate::shape::{Record, Value};
 /// Reads a checked file; `None` when the yard itself has no name.
 pub(super) fn decode(root: &Record, fallback_name: &str, report: &mut Report) -> Option<Spec> {
     let yard = yard_name(root, fallback_name, report);
-    let networks = named_records(root, "networks")
+    let networks: Vec<_> = named_records(root, "networks")
         .filter_map(|(name, record)| network(name, record, report))
         .collect();
     let mut nodes: Vec<_> = named_records(root, "nodes")
@@ -32,7 +33,10 @@ pub(super) fn decode(root: &Record, fallback_name: &str, report: &mut Report) ->
         .filter_map(|value| link::read(value, link_defaults.as_ref(), report))
         .collect();
     if let Some(defaults) = defaults.record("interface") {
-        link::default_ends(&links, &mut nodes, &defaults.value, report);
+        default::ends(&links, &mut nodes, &defaults.value, report);
+        if let Some(mtu) = defaults.value.place("mtu") {
+            default::mtus(&networks, &links, &mut nodes, mtu);
+        }
     }
     Some(Spec { yard: yard?, pools: address::nets(root, "pools"), networks, nodes, links })
 }

@@ -22,6 +22,7 @@ const ENDS: [(&str, RouteKind); 3] = [
 const WAYS: [&str; 3] = ["via", "dev", "nexthops"];
 
 pub(super) fn route(record: &Record, report: &mut Report) -> Option<RouteSpec> {
+    let mark = report.0.len();
     let ends: Vec<_> = ENDS
         .iter()
         .filter(|(key, _)| record.bool(key).is_some_and(|b| b.value))
@@ -40,6 +41,9 @@ pub(super) fn route(record: &Record, report: &mut Report) -> Option<RouteSpec> {
     }
     for key in ["via", "dev", "weight", "onlink"] {
         exclusive(record, "route", [key, "nexthops"], report);
+    }
+    if report.0.len() > mark {
+        return None; // what such a route means nobody knows
     }
     let kind = ends.first().map_or(RouteKind::Unicast, |(_, kind)| *kind);
     let hops = match (kind, record.values.contains_key("nexthops")) {
