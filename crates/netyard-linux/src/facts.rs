@@ -4,20 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use netyard_core::facts::{Facts, HostInterface, HostRoute};
+use netyard_core::interface::Kind;
 use netyard_core::name::{InterfaceName, YardName};
 use netyard_core::state::Place;
-use netyard_core::wire::{link, route};
+use netyard_core::wire::{link, qdisc, route};
+
+use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::netlink::{Protocol, Socket};
-use crate::netns;
+use crate::netlink::{Batch, Protocol, Socket};
+use crate::netns::{self, Worker};
 
 /// Looks at the host as far as a yard has to know of it.
-pub(crate) fn gather(
-    yard: &YardName,
-    kinds: &BTreeSet<String>,
-    cache: &Path,
-) -> Result<Facts, Error> {
+pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts, Error> {
     let failed = |e| Error::system("could not look at the host", e);
     let mut socket = Socket::open(Protocol::Route).map_err(failed)?;
     let mut messages: Vec<Vec<u8>> = Vec::new();
@@ -66,15 +65,60 @@ pub(crate) fn gather(
     }
     host_routes.sort_by(|a, b| (a.destination, &a.interface).cmp(&(b.destination, &b.interface)));
     host_routes.dedup();
-    let _ = (kinds, cache);
     Ok(Facts {
         host_routes,
         host_interfaces,
         foreign_namespaces: foreign_namespaces(yard).map_err(failed)?,
-        missing_kinds: BTreeMap::new(),
+        missing_kinds: missing_kinds(kinds).map_err(failed)?,
         recorded_pools: Vec::new(),
         host_reachable: true,
     })
+}
+
+/// Those of `kinds` that this kernel does not have, each with the kernel option
+/// that would bring it. Found out by trying, in a namespace that is dropped
+/// again: a module may be there without being loaded, or be forbidden.
+fn missing_kinds(kinds: &BTreeSet<String>) -> std::io::Result<BTreeMap<String, String>> {
+    let options = Kind::KERNEL_OPTIONS.iter().copied();
+    let qdiscs = qdisc::KERNEL_OPTIONS.iter().copied();
+    let options: BTreeMap<String, &str> = options
+        .map(|(kind, option)| (kind.to_owned(), option))
+        .chain(qdiscs.map(|(kind, option)| (format!("qdisc:{kind}"), option)))
+        .collect();
+    if kinds.is_empty() || !netns::has_root() {
+        return Ok(BTreeMap::new());
+    }
+    let found = Worker::run(|worker| {
+        worker.create(None)?;
+        let mut socket = Socket::open(Protocol::Route)?;
+        let mut missing = BTreeMap::new();
+        for kind in kinds {
+            if !has_kind(&mut socket, kind)? {
+                let option = options.get(kind).copied().unwrap_or_default();
+                missing.insert(kind.clone(), option.to_owned());
+            }
+        }
+        Ok(missing)
+    })?;
+    found
+}
+
+fn has_kind(socket: &mut Socket, kind: &str) -> std::io::Result<bool> {
+    let request = match (kind, kind.strip_prefix("qdisc:")) {
+        ("tun", _) => {
+            let device = std::fs::File::options().read(true).write(true).open("/dev/net/tun");
+            return Ok(device.is_ok());
+        }
+        ("bridge-vlan", _) => crate::netlink::vlan_bridge(),
+        (_, Some(qdisc)) => crate::netlink::bare_qdisc(qdisc),
+        (kind, None) => crate::netlink::bare_link(kind),
+    };
+    let mut batch = Batch::default();
+    batch.push(request);
+    let outcome = socket.run(batch)?;
+    // Anything else is said by the kind itself, or it was made.
+    let unknown = |errno| errno == Errno::OPNOTSUPP || errno == Errno::NOENT;
+    Ok(!outcome.failures.iter().any(|failure| unknown(failure.errno)))
 }
 
 /// Names for `ip netns` that do not lead to the yard's own namespaces.

@@ -42,8 +42,8 @@ pub(crate) struct Lent {
     pub up: bool,
     /// In bytes.
     pub mtu: u32,
-    /// Its addresses: address and prefix length.
-    pub addresses: Vec<IpNet>,
+    /// Its addresses, as messages to send again.
+    pub addresses: Vec<Vec<u8>>,
     /// Its routes, as messages to send again.
     pub routes: Vec<Vec<u8>>,
 }

@@ -166,14 +166,10 @@ impl Session {
     /// What the pure steps need to know of the host. Of the kinds of links and
     /// qdiscs, only `kinds` are probed.
     pub fn facts(&mut self, kinds: &BTreeSet<String>) -> Result<Facts, Error> {
-        let mut facts = crate::facts::gather(&self.yard, kinds, self.dir_of_all())?;
+        let mut facts = crate::facts::gather(&self.yard, kinds)?;
         facts.recorded_pools = self.record.as_ref().map(|r| r.pools.clone()).unwrap_or_default();
         facts.host_reachable = !self.rootless;
         Ok(facts)
-    }
-
-    fn dir_of_all(&self) -> &std::path::Path {
-        self.dir.path().parent().unwrap_or(self.dir.path())
     }
 
     /// Notes the prefixes the yard's addresses are drawn from; written with the

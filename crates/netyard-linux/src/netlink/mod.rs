@@ -25,6 +25,7 @@ pub use batch::{Batch, Failure, Outcome};
 pub use reply::Message;
 pub(crate) use reply::attributes;
 pub(crate) use requests::{
-    altname, delete_group, delete_link, get_link, set_alias, set_group, veth_into,
+    altname, bare_link, bare_qdisc, delete_group, delete_link, get_link, set_alias, set_group,
+    set_up, veth_into, vlan_bridge,
 };
 pub use socket::{Protocol, Socket};

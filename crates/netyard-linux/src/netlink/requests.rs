@@ -5,8 +5,10 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage, Prop,
+    InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo,
+    LinkMessage, Prop,
 };
+use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use netyard_core::wire::Request;
 
 fn link(index: u32, attribute: LinkAttribute) -> LinkMessage {
@@ -38,6 +40,40 @@ pub(crate) fn altname(index: u32, name: &str, there: bool) -> Request {
     } else {
         Request::new(RouteNetlinkMessage::DelLinkProp(message), 0)
     }
+}
+
+/// Sets a link up or down, and its MTU in bytes.
+pub(crate) fn set_up(index: u32, up: bool, mtu: u32) -> Request {
+    let mut message = link(index, LinkAttribute::Mtu(mtu));
+    message.header.change_mask = LinkFlags::Up;
+    message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
+    Request::new(RouteNetlinkMessage::SetLink(message), 0)
+}
+
+/// Makes a link of a kind without saying any of its settings: what the kernel
+/// answers tells whether it has the kind.
+pub(crate) fn bare_link(kind: &str) -> Request {
+    let kind = InfoKind::Other(kind.to_owned());
+    let message = link(0, LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]));
+    Request::new(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL)
+}
+
+/// Makes a bridge that tells VLANs apart.
+pub(crate) fn vlan_bridge() -> Request {
+    let data = InfoData::Bridge(vec![InfoBridge::VlanFiltering(true)]);
+    let info = vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(data)];
+    let message = link(0, LinkAttribute::LinkInfo(info));
+    Request::new(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL)
+}
+
+/// Puts a qdisc of a kind on `lo` without saying any of its settings.
+pub(crate) fn bare_qdisc(kind: &str) -> Request {
+    let mut message = TcMessage::default();
+    message.header.index = 1;
+    message.header.parent = TcHandle::ROOT;
+    message.attributes.push(TcAttribute::Kind(kind.to_owned()));
+    let flags = NLM_F_CREATE | NLM_F_EXCL;
+    Request::new(RouteNetlinkMessage::NewQueueDiscipline(message), flags)
 }
 
 /// Puts a link into a group.

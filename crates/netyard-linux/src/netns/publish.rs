@@ -104,14 +104,10 @@ impl Published {
         for sort in Sort::ALL {
             if make_dir(Path::new(sort.public_dir()))? {
                 // So that the last `down` knows to remove the directory.
-                fs::write(self.made_mark(sort), "")?;
+                fs::write(made_mark(sort), "")?;
             }
         }
         Ok(())
-    }
-
-    fn made_mark(&self, sort: Sort) -> PathBuf {
-        self.path.join(format!("made-{}", sort.word()))
     }
 
     /// Binds a namespace to a file of that name and links it from where others
@@ -170,13 +166,9 @@ impl Published {
         if !self.exists() {
             return Ok(());
         }
-        let mut made = Vec::new();
         for sort in Sort::ALL {
             for name in self.names(sort)? {
                 self.unlink(sort, &name)?;
-            }
-            if self.made_mark(sort).exists() {
-                made.push(sort.public_dir());
             }
         }
         let inside = rustix::fs::open(
@@ -200,9 +192,12 @@ impl Published {
         }
         gone(fs::remove_dir(&self.path))?;
         // Each stays while others use it.
-        for directory in made.into_iter().chain([BASE]) {
-            let _ = fs::remove_dir(directory);
+        for sort in Sort::ALL.into_iter().filter(|sort| made_mark(*sort).exists()) {
+            if fs::remove_dir(sort.public_dir()).is_ok() {
+                gone(fs::remove_file(made_mark(sort)))?;
+            }
         }
+        let _ = fs::remove_dir(BASE);
         Ok(())
     }
 
@@ -220,6 +215,12 @@ impl Published {
     pub fn names(&self, sort: Sort) -> io::Result<Vec<String>> {
         names_in(&self.path.join(sort.word()))
     }
+}
+
+/// A file that says that netyard made the directory where others look; no yard
+/// has a name like this.
+fn made_mark(sort: Sort) -> PathBuf {
+    Path::new(BASE).join(format!("made:{}", sort.word()))
 }
 
 /// Makes a directory that all may read; true when it was not there.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use netlink_packet_route::RouteNetlinkMessage;
 use netyard_core::interface::{Interface, Kind};
 use netyard_core::plan::Op;
 use netyard_core::state::{InterfaceId, Object, Place};
@@ -154,7 +155,7 @@ impl<'a> Run<'a> {
         interface: &Interface,
         work: &mut Work,
     ) -> Result<(), Error> {
-        let (at, netns) = self.site_of_new(op, interface, None)?;
+        let (mut at, netns) = self.site_of_new(op, interface, None)?;
         let sender = match &interface.parent {
             Some(parent) => parent.place.clone(),
             None => Place::Host,
@@ -186,7 +187,10 @@ impl<'a> Run<'a> {
                 Made::Bare
             }
             Creation::Physical => {
-                self.lend(op, interface, &target)?;
+                at.index = self.lend(op, interface, &target)?;
+                let site = self.site(op, &interface.id.place)?;
+                let mtu = interface.mtu.unwrap_or(1500);
+                site.note(at.index, &interface.id.name, &interface.kernel_name, mtu);
                 Made::Bare
             }
             Creation::Pair | Creation::Existing => {
@@ -253,7 +257,11 @@ impl<'a> Run<'a> {
         };
         let index = self.index_of(op, &to.id)?;
         let target = Target { master, bonded, parent, ..self.target(index) };
-        let requests = to.settings(from, &target);
+        let mut requests = to.settings(from, &target);
+        // A name that is given up as an alternative one can be the new one.
+        let gives_up =
+            |request: &Request| matches!(request.message, RouteNetlinkMessage::DelLinkProp(_));
+        requests.sort_by_key(|request| !gives_up(request));
         let site = self.site(op, &to.id.place)?;
         let mtu = to.mtu.or(site.mtus.get(&to.id.name).copied()).unwrap_or(1500);
         site.note(index, &to.id.name, &to.kernel_name, mtu);

@@ -18,6 +18,7 @@ mod configure;
 mod down;
 mod interfaces;
 mod namespaces;
+mod originals;
 mod physical;
 mod remove;
 mod tun;
@@ -333,7 +334,7 @@ fn refused(op: &Op, failure: Failure) -> Error {
     let error = Error::new(ErrorKind::Refused, words::could_not(op))
         .errno(failure.errno)
         .extack(text)
-        .doing(words::command(op));
+        .doing(op.to_string());
     match words::hint(op, failure.errno) {
         Some(hint) => error.hint(hint),
         None => error,
@@ -343,7 +344,7 @@ fn refused(op: &Op, failure: Failure) -> Error {
 /// The system's refusal of an op.
 fn refused_by_system(op: &Op, error: std::io::Error) -> Error {
     let hint = Errno::from_io_error(&error).and_then(|errno| words::hint(op, errno));
-    let error = Error::system(words::could_not(op), error).doing(words::command(op));
+    let error = Error::system(words::could_not(op), error).doing(op.to_string());
     match hint {
         Some(hint) => error.hint(hint),
         None => error,

@@ -58,11 +58,6 @@ fn place(object: &Object) -> String {
     }
 }
 
-/// The command a person would type.
-pub(super) fn command(op: &Op) -> String {
-    format!("{op:?}")
-}
-
 /// The place of an op, and what it needs, are not there: the plan is wrong.
 pub(super) fn lost(op: &Op, what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Bug, format!("{}: {what}", could_not(op)))

@@ -100,7 +100,9 @@ fn a_down_killed_at_any_part_is_finished_by_the_next() {
         let before = snapshot();
         each_kill(
             "down",
-            || drop(up(&small()).unwrap()),
+            || {
+                up(&small()).unwrap();
+            },
             |kill| {
                 down().unwrap();
                 assert_eq!(snapshot(), before, "{kill}");
@@ -117,7 +119,9 @@ fn an_up_after_a_killed_down_converges() {
         }
         each_kill(
             "down",
-            || drop(up(&small()).unwrap()),
+            || {
+                up(&small()).unwrap();
+            },
             |kill| {
                 up(&small()).unwrap_or_else(|error| panic!("{kill}: {error:?}"));
                 talks(("bed-n1", "10.0.0.1"), ("bed-n2", "10.0.0.2"));

@@ -1,6 +1,7 @@
 //! Whole yards: a State applied, observed, changed, taken away, by the code the
 //! command line calls.
 
+mod change;
 mod faults;
 mod ground;
 mod life;

@@ -1,0 +1,74 @@
+//! The host's settings: what they were is noted before they are changed.
+
+use netyard_core::plan::Op;
+use netyard_core::state::{Object, Place};
+
+use super::{Run, refused_by_system, words};
+use crate::error::{Error, ErrorKind};
+
+impl Run<'_> {
+    /// Notes what a setting of the host is before it is changed for the first
+    /// time: in the record, and on the `lo` of a namespace of the yard's. True
+    /// when the record changed.
+    pub(super) fn note_original(&mut self, op: &Op) -> Result<bool, Error> {
+        let (Op::Add { object: Object::Sysctl(o) } | Op::Set { to: Object::Sysctl(o), .. }) = op
+        else {
+            return Ok(false);
+        };
+        if o.place != Place::Host {
+            return Ok(false);
+        }
+        let path = self.setting_path(op, o)?;
+        if self.record.originals.contains_key(&path) {
+            return Ok(false);
+        }
+        let failed = |e| refused_by_system(op, e);
+        self.worker.go_home().map_err(failed)?;
+        let Some(value) = self.proc.read(&path).map_err(failed)? else {
+            let what = format!("{}: this kernel has no such setting", words::could_not(op));
+            return Err(Error::new(ErrorKind::Refused, what));
+        };
+        let site = self.site(op, &Place::Host)?;
+        let kernel: Vec<String> =
+            site.names.iter().map(|(_, _, kernel)| kernel.as_str().to_owned()).collect();
+        let kernel: Vec<&str> = kernel.iter().map(String::as_str).collect();
+        for (path, after) in crate::sysctl::follows(&path, &kernel) {
+            // What going back sets right by itself needs no note.
+            match self.proc.read(&path).map_err(failed)? {
+                Some(now) if now != after && !self.record.originals.contains_key(&path) => {
+                    self.record.originals.insert(path, now);
+                }
+                _ => {}
+            }
+        }
+        self.record.originals.insert(path, value);
+        Ok(true)
+    }
+
+    /// Notes the originals in the kernel, too, before the first is changed.
+    pub(super) fn note_originals_in_kernel(&mut self) -> std::io::Result<()> {
+        let Some(place) = self.notebook() else { return Ok(()) };
+        let originals = self.record.originals.iter();
+        let altnames: Vec<String> =
+            originals.flat_map(|(path, value)| crate::sysctl::altnames(path, value)).collect();
+        self.note_on_lo(&place, &altnames, true)
+    }
+
+    /// Where originals are noted: the fabric, or the first namespace there is.
+    fn notebook(&self) -> Option<Place> {
+        let fabric = self.sites.get(&Place::Fabric);
+        fabric.or_else(|| self.sites.own().next()).map(|site| site.place.clone())
+    }
+
+    /// Forgets an original that is in force again.
+    pub(super) fn forget_original(&mut self, path: &str, value: &str) -> Result<(), Error> {
+        self.record.originals.remove(path);
+        let altnames = crate::sysctl::altnames(path, value);
+        let places: Vec<Place> = self.sites.own().map(|site| site.place.clone()).collect();
+        for place in places {
+            // Not there is what it shall be.
+            let _ = self.note_on_lo(&place, &altnames, false);
+        }
+        self.record.write(self.dir)
+    }
+}

@@ -1,0 +1,197 @@
+//! A yard that is up is changed, or drifts and is healed.
+
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use netyard_core::interface::{Interface, Kind, Physical};
+use netyard_core::name::{InterfaceName, YardName};
+use netyard_core::plan::plan;
+use netyard_core::state::{Key, Object, State};
+use netyard_linux::{Access, Session};
+
+use super::*;
+use crate::bed::{cable, id, interface, node, object};
+
+/// `left` and `right` on one cable, `10.1.0.1` and `.2`.
+fn line() -> State {
+    let (left, right) = (node("left"), node("right"));
+    let ends = cable([(&left, "eth0"), (&right, "eth0")]);
+    let mut objects = [published(&left), published(&right)].concat();
+    objects.extend(ends.map(object));
+    objects.push(with_address(&left, "eth0", "10.1.0.1/24"));
+    objects.push(with_address(&right, "eth0", "10.1.0.2/24"));
+    objects.into_iter().collect()
+}
+
+fn with_mtu(state: &State, mtu: u32) -> State {
+    ["left", "right"].iter().fold(state.clone(), |state, name| {
+        let key = Key::Interface(id(&node(name), "eth0"));
+        changed(&state, &key, |object| match object {
+            Object::Interface(o) => o.mtu = Some(mtu),
+            _ => unreachable!(),
+        })
+    })
+}
+
+/// Sends numbered packets from left to right while `work` runs; gives how many
+/// were sent and how many arrived.
+fn stream(work: impl FnOnce()) -> (u32, u32) {
+    let server = inside("bed-right", || UdpSocket::bind("10.1.0.2:7000").unwrap());
+    let client = inside("bed-left", || UdpSocket::bind("10.1.0.1:0").unwrap());
+    server.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    // The pace: an answer that does not come.
+    client.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    let running = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let (mut sent, mut buffer) = (0, [0; 8]);
+            while running.load(Ordering::Relaxed) {
+                client.send_to(b"tick", "10.1.0.2:7000").unwrap();
+                sent += 1;
+                let _ = client.recv_from(&mut buffer);
+            }
+            sent
+        });
+        let receiver = scope.spawn(|| {
+            let (mut got, mut buffer) = (0, [0; 8]);
+            while server.recv_from(&mut buffer).is_ok() {
+                got += 1;
+            }
+            got
+        });
+        work();
+        running.store(false, Ordering::Relaxed);
+        (sender.join().unwrap(), receiver.join().unwrap())
+    })
+}
+
+#[test]
+fn a_change_in_place_loses_no_packet() {
+    alone(|| {
+        let line = line();
+        up(&line).unwrap();
+        talks(("bed-left", "10.1.0.1"), ("bed-right", "10.1.0.2"));
+        let mut wider = with_mtu(&line, 1400);
+        wider.insert(with_address(&node("right"), "eth0", "10.1.0.3/24"));
+        wider.insert(with_address(&node("left"), "eth0", "10.9.0.1/16"));
+        wider.insert(default_route(&node("left"), "eth0", "10.1.0.3"));
+        let (sent, got) = stream(|| {
+            for _ in 0..3 {
+                assert!(up(&wider).unwrap() >= 5);
+                assert!(up(&line).unwrap() >= 5);
+            }
+        });
+        assert!(sent > 20, "{sent}");
+        assert_eq!(got, sent);
+        assert_eq!(steps_left(&line), [] as [String; 0]);
+        down().unwrap();
+    });
+}
+
+#[test]
+fn the_stream_notices_a_link_that_goes_down() {
+    // The measure above must be able to fail.
+    alone(|| {
+        up(&line()).unwrap();
+        talks(("bed-left", "10.1.0.1"), ("bed-right", "10.1.0.2"));
+        let (sent, got) = stream(|| {
+            sh("ip -n bed-right link set eth0 down; sleep 0.2; ip -n bed-right link set eth0 up");
+        });
+        assert!(got < sent, "{got} of {sent}");
+        down().unwrap();
+    });
+}
+
+#[test]
+fn what_drifted_is_healed() {
+    alone(|| {
+        let mut desired = line();
+        desired.insert(default_route(&node("left"), "eth0", "10.1.0.2"));
+        up(&desired).unwrap();
+        let drifts = [
+            "ip -n bed-left route del default",
+            "ip -n bed-left link set eth0 down; ip -n bed-left link set eth0 name wrong",
+            "ip -n bed-right addr del 10.1.0.2/24 dev eth0",
+            "ip -n bed-right link set eth0 mtu 1300",
+            "ip -n bed-left link del eth0",
+            "ip netns del bed-right",
+        ];
+        for drift in drifts {
+            sh(drift);
+            assert_ne!(steps_left(&desired), [] as [String; 0], "{drift}");
+            up(&desired).unwrap_or_else(|error| panic!("{drift}: {error:?}"));
+            assert_eq!(steps_left(&desired), [] as [String; 0], "{drift}");
+            talks(("bed-left", "10.1.0.1"), ("bed-right", "10.1.0.2"));
+        }
+        down().unwrap();
+    });
+}
+
+#[test]
+fn two_yards_do_not_touch_each_other() {
+    alone(|| {
+        let before = snapshot();
+        let other = YardName::new("other").unwrap();
+        let theirs: State = line()
+            .objects()
+            .cloned()
+            .map(|object| match object {
+                Object::Namespace(mut o) => {
+                    o.netns = o.netns.replace("bed", "other");
+                    Object::Namespace(o)
+                }
+                object => object,
+            })
+            .collect();
+        up(&line()).unwrap();
+        let mut session = Session::open(&other, Access::Write, &mut |_| false).unwrap();
+        let actual = session.observe(&theirs).unwrap().state;
+        assert!(actual.is_empty(), "{actual:?}");
+        session.apply(&plan(&actual, &theirs), &theirs, &mut |_| ()).unwrap();
+        drop(session);
+        assert_eq!(netyard_linux::list_yards().unwrap().len(), 2);
+        down().unwrap();
+        talks(("other-left", "10.1.0.1"), ("other-right", "10.1.0.2"));
+        let mut session = Session::open(&other, Access::Write, &mut |_| false).unwrap();
+        session.down(&mut |_| ()).unwrap();
+        assert_eq!(snapshot(), before);
+    });
+}
+
+#[test]
+fn a_lent_interface_comes_home_as_it_was() {
+    alone(|| {
+        sh("ip link add phy0 type veth peer name phy1; ip link set phy0 mtu 1400 up; ip link set phy1 up
+            ip addr add 192.0.2.1/24 dev phy0; ip -6 addr add fd01::1/64 dev phy0 nodad
+            ip route add 198.51.100.0/24 via 192.0.2.9; ip -6 route add fd02::/64 via fd01::9");
+        let look = || {
+            sh("ip -o addr show | sed 's/^[0-9]*: //; s/valid_lft.*//' | grep -v fe80 | sort; ip route; ip -6 route | grep -v fe80 | sort
+                ip -o link show | sed 's/^[0-9]*: //; s/@[^:]*//' | sort")
+        };
+        let before = look();
+        let router = node("router");
+        let lent = Interface {
+            mac: None,
+            mtu: None,
+            ..interface(
+                &router,
+                "uplink",
+                Kind::Physical(Physical { host_name: InterfaceName::new("phy0").unwrap() }),
+            )
+        };
+        let mut state: State = published(&router).into_iter().collect();
+        state.insert(object(lent));
+        state.insert(with_address(&router, "uplink", "203.0.113.1/24"));
+        up(&state).unwrap();
+        assert!(sh("ip -n bed-router -o addr show uplink").contains("203.0.113.1"));
+        assert_eq!(steps_left(&state), [] as [String; 0]);
+        down().unwrap();
+        assert_eq!(look(), before);
+        // And with the interface alone leaving the file.
+        up(&state).unwrap();
+        up(&published(&router).into_iter().collect()).unwrap();
+        assert_eq!(look(), before);
+        down().unwrap();
+    });
+}
