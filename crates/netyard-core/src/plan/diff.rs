@@ -115,8 +115,15 @@ fn show(name: &str, value: &Value) -> String {
             items.iter().map(|item| show(name, item)).collect::<Vec<_>>().join(", ")
         }
         Value::Object(map) => {
-            let pairs = map.iter().filter(|(_, v)| !v.is_null());
-            pairs.map(|(k, v)| format!("{k} {}", show(k, v))).collect::<Vec<_>>().join(" ")
+            let words = map.iter().filter_map(|(key, value)| match (&**key, value) {
+                (_, Value::Null | Value::Bool(false)) => None,
+                (_, Value::Bool(true)) => Some(key.clone()),
+                ("weight", weight) if *weight == 1 => None,
+                ("gateway", gateway) => Some(format!("via {}", show(key, gateway))),
+                ("interface", interface) => Some(format!("dev {}", show(key, interface))),
+                (_, value) => Some(format!("{key} {}", show(key, value))),
+            });
+            words.collect::<Vec<_>>().join(" ")
         }
         Value::Number(number) => match (name, number.as_u64()) {
             ("delay" | "jitter", Some(n)) => unit::duration(n),

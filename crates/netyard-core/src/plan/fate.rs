@@ -162,8 +162,9 @@ impl<'a> Fates<'a> {
             } else {
                 self.lose(number, kernel::loss(from, old, to, new), from);
                 // What the way back would lose goes too, so that it is put back.
-                let back = kernel::loss(to, new, from, old);
-                self.lose_what_needs_up(number, back.down, from);
+                if kernel::loss(to, new, from, old).down.is_some() {
+                    self.lose_what_needs_up(number, from);
+                }
             }
             self.rename(number, from, to);
             self.bind_children(number, from, to);
@@ -186,18 +187,13 @@ impl<'a> Fates<'a> {
         if !self.disturbances.contains(&flap) {
             self.disturbances.push(flap);
         }
-        self.lose_what_needs_up(number, loss.down, interface);
+        self.lose_what_needs_up(number, interface);
     }
 
-    /// Marks what goes when an interface goes down, if it does.
-    fn lose_what_needs_up(
-        &mut self,
-        number: usize,
-        down: Option<&'static str>,
-        interface: &Interface,
-    ) {
+    /// Marks what goes when an interface goes down.
+    fn lose_what_needs_up(&mut self, number: usize, interface: &Interface) {
         let why = || Why::Follows { object: interface.id.to_string() };
-        let mut down = Vec::from_iter(down.map(|_| number));
+        let mut down = vec![number];
         while let Some(number) = down.pop() {
             for next in self.index.resting(number).to_vec() {
                 match self.index.actual(next) {

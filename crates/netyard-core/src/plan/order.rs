@@ -34,10 +34,13 @@
 //!
 //! # Removals
 //!
-//! The reverse, leaves first: commands, rules, routes, neighbours, qdiscs,
-//! addresses, VLANs, settings; then members that stay are released from masters
-//! that go; then interfaces, children before parents, members before masters;
-//! then namespaces, then files.
+//! The reverse, leaves first: commands, rules, routes (those with a gateway
+//! first), neighbours, qdiscs, addresses, VLANs, settings of interfaces; then
+//! interfaces, children before parents and members before masters, while
+//! members that stay are released from masters that go; then other settings
+//! (undone, they write over those of interfaces, which come after), namespaces,
+//! files. Unlike all other batches these are done strictly in order: the undo
+//! of a removal holds what it took along, which depends on what went before.
 //!
 //! # Batches
 //!

@@ -441,7 +441,7 @@ impl Builder<'_> {
             let routed = routed(ipv6, slot / 4);
             let (gateway, onlink) = match gateway {
                 // The last half leans on the device routes of the first.
-                _ if slot >= 4 && slot < 6 => (None, false),
+                _ if (4..6).contains(&slot) => (None, false),
                 0 => (None, false),
                 1 if slot >= 6 && self.leads(place, address, routed) => (Some(routed.1), false),
                 1 => (Some(neighbour(address)), false),

@@ -1,0 +1,207 @@
+//! Plans as people see them: what is in them, why, and as which commands.
+
+use netyard_core::addr::Mac;
+use netyard_core::interface::*;
+use netyard_core::name::{FullName, InterfaceName, NodeName};
+use netyard_core::plan::show::{Detail, show, text};
+use netyard_core::plan::{Disturbance, Op, Plan, ShellNames, plan};
+use netyard_core::state::*;
+
+fn node(text: &str) -> Place {
+    Place::Node(NodeName::new(text).unwrap())
+}
+
+fn id(place: &Place, text: &str) -> InterfaceId {
+    InterfaceId { place: place.clone(), name: FullName::new(text).unwrap() }
+}
+
+fn interface(place: &Place, text: &str, kind: Kind) -> Interface {
+    Interface {
+        id: id(place, text),
+        kernel_name: InterfaceName::derive("test", text, 0),
+        kind,
+        parent: None,
+        master: None,
+        port: None,
+        mtu: Some(1500),
+        mac: None,
+        up: true,
+    }
+}
+
+fn veth(place: &Place, text: &str, peer: &Place, other: &str) -> Interface {
+    interface(place, text, Kind::Veth(Veth { peer: id(peer, other) }))
+}
+
+fn on(interface: Interface) -> Object {
+    Object::Interface(Box::new(interface))
+}
+
+fn namespace(place: &Place) -> Object {
+    let netns = format!("home-{place}");
+    Object::Namespace(Namespace { place: place.clone(), netns, published: true, hostname: None })
+}
+
+fn address(interface: &InterfaceId, net: &str) -> Object {
+    let (interface, net) = (interface.clone(), net.parse().unwrap());
+    Object::Address(Address { interface, net, peer: None, dad: false })
+}
+
+fn default_route(place: &Place, gateway: &str, device: &str) -> Object {
+    Object::Route(Route {
+        place: place.clone(),
+        table: MAIN_TABLE,
+        destination: "0.0.0.0/0".parse().unwrap(),
+        metric: 0,
+        kind: RouteKind::Unicast,
+        hops: vec![NextHop {
+            gateway: Some(gateway.parse().unwrap()),
+            interface: FullName::new(device).unwrap(),
+            onlink: false,
+            weight: 1,
+        }],
+        source: None,
+        mtu: None,
+    })
+}
+
+/// Two nodes and a cable between them.
+fn cable(mtu: u32, gateway: &str) -> State {
+    let (r1, r2) = (node("r1"), node("r2"));
+    let mut ends = [veth(&r1, "eth0", &r2, "eth0"), veth(&r2, "eth0", &r1, "eth0")];
+    ends.iter_mut().for_each(|end| end.mtu = Some(mtu));
+    let [first, second] = ends;
+    let objects = [
+        namespace(&r1),
+        namespace(&r2),
+        address(&first.id, "10.0.0.1/24"),
+        address(&second.id, "10.0.0.2/24"),
+        default_route(&r1, gateway, "eth0"),
+        on(first),
+        on(second),
+    ];
+    objects.into_iter().collect()
+}
+
+fn shown(actual: &State, desired: &State) -> String {
+    let names = ShellNames::of([actual, desired]);
+    text(&show(&plan(actual, desired), &names, Detail { shell: true }))
+}
+
+fn disturbed(plan: &Plan) -> Vec<String> {
+    let name = |d: &Disturbance| match d {
+        Disturbance::Flaps { interface, .. } => interface.to_string(),
+        Disturbance::Restarts { node, .. } => node.clone(),
+    };
+    plan.disturbances.iter().map(name).collect()
+}
+
+#[test]
+fn a_new_yard_reads_as_the_commands_one_would_type() {
+    let lines = "\
++ node r1
+    $ ip netns add home-r1
++ node r2
+    $ ip netns add home-r2
++ veth r1:eth0 to r2:eth0
+    $ ip -n home-r1 link add eth0 mtu 1500 type veth peer name eth0 mtu 1500 netns home-r2
+    $ ip -n home-r1 link set eth0 up
+    $ ip -n home-r2 link set eth0 up
++ address 10.0.0.1/24 on r1:eth0
+    $ ip -n home-r1 address add 10.0.0.1/24 dev eth0
++ route default via 10.0.0.2 in r1
+    $ ip -n home-r1 route add default via 10.0.0.2 dev eth0
++ address 10.0.0.2/24 on r2:eth0
+    $ ip -n home-r2 address add 10.0.0.2/24 dev eth0
+6 to add, 0 to change, 0 to remove
+";
+    assert_eq!(shown(&State::default(), &cable(1500, "10.0.0.2")), lines);
+}
+
+#[test]
+fn a_change_names_what_differs_and_disturbs_nobody() {
+    let (actual, desired) = (cable(1500, "10.0.0.2"), cable(1400, "10.0.0.3"));
+    let lines = "\
+~ veth r1:eth0: mtu 1500 → 1400
+    $ ip -n home-r1 link set eth0 mtu 1400
+~ veth r2:eth0: mtu 1500 → 1400
+    $ ip -n home-r2 link set eth0 mtu 1400
+~ route default via 10.0.0.3 in r1: hops via 10.0.0.2 dev eth0 → via 10.0.0.3 dev eth0
+    $ ip -n home-r1 route replace default via 10.0.0.3 dev eth0
+0 to add, 3 to change, 0 to remove
+";
+    assert_eq!(shown(&actual, &desired), lines);
+    assert_eq!(disturbed(&plan(&actual, &desired)), Vec::<String>::new());
+}
+
+#[test]
+fn a_namespace_made_anew_takes_the_other_end_of_its_cables() {
+    let actual = cable(1500, "10.0.0.2");
+    let mut desired = actual.clone();
+    let renamed = Namespace {
+        place: node("r2"),
+        netns: "exact".to_string(),
+        published: true,
+        hostname: None,
+    };
+    desired.insert(Object::Namespace(renamed));
+    let plan = plan(&actual, &desired);
+    assert_eq!(disturbed(&plan), ["r2", "r1:eth0"]);
+    let removed = |op: &Op| matches!(op, Op::Remove { .. } | Op::RemovePair { .. });
+    let removals: Vec<String> =
+        plan.steps().filter(|s| removed(&s.op)).map(|s| s.op.to_string()).collect();
+    let expected = [
+        "ip -n r1 route del default via 10.0.0.2 dev eth0",
+        "ip -n r1 address del 10.0.0.1/24 dev eth0",
+        "ip -n r1 link del eth0",
+        "ip netns del home-r2",
+    ];
+    assert_eq!(removals, expected);
+}
+
+#[test]
+fn down_is_one_step_for_each_namespace_and_has_no_way_back() {
+    let down = plan(&cable(1500, "10.0.0.2"), &State::default());
+    let ops: Vec<String> = down.steps().map(|s| s.op.to_string()).collect();
+    assert_eq!(ops, ["ip netns del home-r1", "ip netns del home-r2"]);
+    assert!(down.steps().all(|s| s.undo == netyard_core::plan::Undo::Nothing));
+}
+
+#[test]
+fn a_new_vlan_id_makes_the_vlan_and_what_is_on_it_anew() {
+    let r1 = node("r1");
+    let state = |vid| -> State {
+        let mut parent = interface(&r1, "d0", Kind::Dummy);
+        parent.mac = Some(Mac([2, 0, 0, 0, 0, 1]));
+        let kind = Kind::Vlan(Vlan { id: vid, service_tag: false });
+        let vlan = Interface { parent: Some(parent.id.clone()), ..interface(&r1, "lan", kind) };
+        let address = address(&vlan.id, "10.0.0.1/24");
+        [namespace(&r1), on(parent), on(vlan), address].into_iter().collect()
+    };
+    let lines = "\
+- address 10.0.0.1/24 on r1:lan: with r1:lan
+    $ ip -n home-r1 address del 10.0.0.1/24 dev lan
+- vlan r1:lan: made anew, for a vlan keeps its id and its tag
+    $ ip -n home-r1 link del lan
++ vlan r1:lan: made anew, for a vlan keeps its id and its tag
+    $ ip -n home-r1 link add link d0 name lan mtu 1500 type vlan id 20
+    $ ip -n home-r1 link set lan up
++ address 10.0.0.1/24 on r1:lan: with r1:lan
+    $ ip -n home-r1 address add 10.0.0.1/24 dev lan
+! r1:lan is down for a moment: a vlan keeps its id and its tag
+2 to add, 0 to change, 2 to remove
+";
+    assert_eq!(shown(&state(10), &state(20)), lines);
+}
+
+#[test]
+fn a_cycle_of_parents_still_gives_a_plan() {
+    let r1 = node("r1");
+    let vlan = |name: &str, parent: &str| {
+        let kind = Kind::Vlan(Vlan { id: 10, service_tag: false });
+        on(Interface { parent: Some(id(&r1, parent)), ..interface(&r1, name, kind) })
+    };
+    let cycle: State = [namespace(&r1), vlan("a", "b"), vlan("b", "a")].into_iter().collect();
+    assert_eq!(plan(&State::default(), &cycle).steps().count(), 3);
+    assert!(plan(&cycle, &State::default()).steps().count() > 0);
+}
