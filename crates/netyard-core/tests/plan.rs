@@ -1,6 +1,7 @@
 //! Plans as people see them: what is in them, why, and as which commands.
 
 use netyard_core::addr::Mac;
+use netyard_core::fake::FakeKernel;
 use netyard_core::interface::*;
 use netyard_core::name::{FullName, InterfaceName, NodeName};
 use netyard_core::plan::show::{Detail, show, text};
@@ -204,4 +205,20 @@ fn a_cycle_of_parents_still_gives_a_plan() {
     let cycle: State = [namespace(&r1), vlan("a", "b"), vlan("b", "a")].into_iter().collect();
     assert_eq!(plan(&State::default(), &cycle).steps().count(), 3);
     assert!(plan(&cycle, &State::default()).steps().count() > 0);
+}
+
+#[test]
+fn an_interface_that_came_up_goes_down_again_without_losing_its_addresses() {
+    let r1 = node("r1");
+    let state = |up| -> State {
+        let dummy = Interface { up, ..interface(&r1, "d0", Kind::Dummy) };
+        let address = address(&dummy.id, "fd00::1/64");
+        [namespace(&r1), on(dummy), address].into_iter().collect()
+    };
+    let plan = plan(&state(false), &state(true));
+    let mut kernel = FakeKernel::new(state(false));
+    kernel.apply(&plan).unwrap();
+    assert_eq!(kernel.state(), &state(true));
+    kernel.undo(&plan, plan.steps().count()).unwrap();
+    assert_eq!(kernel.state(), &state(false));
 }

@@ -69,7 +69,7 @@ fn drafts<'a>(fates: &'a Fates<'_>) -> Vec<Draft<'a>> {
             let attributes = diff::differences(&from, to);
             let before_parent = fates.before_parent.contains(&number);
             drafts.push(Draft {
-                from: Some(from),
+                from: Some(Box::new(from.into_owned())),
                 to,
                 why: Why::Differs { attributes },
                 before_parent,

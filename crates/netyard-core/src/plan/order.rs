@@ -47,7 +47,6 @@
 //! A batch holds at most [`BATCH`] steps; it is what is journaled at once. The
 //! steps of one namespace are kept in one batch where they fit.
 
-use std::borrow::Cow;
 use std::collections::HashMap; // looked up, never iterated
 
 use super::{Batch, Op, Phase, Step, Undo, Why};
@@ -60,7 +59,7 @@ pub const BATCH: usize = 512;
 /// An object to be added, or changed.
 pub(super) struct Draft<'a> {
     /// As it is; none if it is not there.
-    pub from: Option<Cow<'a, Object>>,
+    pub from: Option<Box<Object>>,
     /// As it will be.
     pub to: &'a Object,
     /// Why.
@@ -118,7 +117,7 @@ pub(super) fn additions(drafts: Vec<Draft<'_>>) -> Vec<Placed> {
         let Some(draft) = drafts[number].take() else { continue };
         let other = graph.other[number].and_then(|n| drafts[n].take());
         let op = match (draft.from, draft.to, other) {
-            (Some(from), to, _) => Op::Set { from: from.into_owned(), to: to.clone() },
+            (Some(from), to, _) => Op::Set { from: *from, to: to.clone() },
             (None, Object::Interface(first), Some(Draft { to: Object::Interface(second), .. })) => {
                 Op::AddPair { first: first.clone(), second: second.clone() }
             }
@@ -324,28 +323,36 @@ pub(super) fn levels(nodes: usize, edges: &[(usize, usize)]) -> Vec<u32> {
 
 /// Cuts a sequence of steps into batches.
 pub(super) fn batches(sequence: Vec<Placed>) -> Vec<Batch> {
-    let mut batches: Vec<Batch> = Vec::new();
-    let mut last = None;
-    let mut sequence = sequence.into_iter().peekable();
-    let mut run = Vec::new();
-    while let Some(placed) = sequence.next() {
-        let (phase, level, group) = (placed.phase, placed.level, placed.group);
-        run.push(placed.step);
-        let goes_on = |next: &Placed| (next.phase, next.level, next.group) == (phase, level, group);
-        let together = phase != Phase::Remove && phase != Phase::Interfaces;
-        if together && run.len() < BATCH && sequence.peek().is_some_and(goes_on) {
-            continue;
-        }
-        let fits = |batch: &Batch| batch.steps.len() + run.len() <= BATCH;
-        match batches.last_mut() {
-            Some(batch) if last == Some((phase, level)) && fits(batch) => {
-                batch.steps.append(&mut run);
-            }
-            _ => batches.push(Batch { phase, steps: std::mem::take(&mut run) }),
-        }
-        last = Some((phase, level));
+    let lengths = lengths(&sequence);
+    let mut batches = Vec::with_capacity(lengths.len());
+    let mut sequence = sequence.into_iter();
+    for (phase, length) in lengths {
+        let steps = sequence.by_ref().take(length).map(|placed| placed.step).collect();
+        batches.push(Batch { phase, steps });
     }
     batches
+}
+
+/// How many steps each batch takes.
+fn lengths(sequence: &[Placed]) -> Vec<(Phase, usize)> {
+    let mut lengths: Vec<(Phase, usize)> = Vec::new();
+    for level in sequence.chunk_by(|a, b| (a.phase, a.level) == (b.phase, b.level)) {
+        let phase = level[0].phase;
+        // Steps that are free to be apart are runs of one.
+        let together = phase != Phase::Remove && phase != Phase::Interfaces;
+        let mut length = 0;
+        for group in level.chunk_by(|a, b| together && a.group == b.group) {
+            for run in group.chunks(BATCH) {
+                if length + run.len() > BATCH {
+                    lengths.push((phase, length));
+                    length = 0;
+                }
+                length += run.len();
+            }
+        }
+        lengths.push((phase, length));
+    }
+    lengths
 }
 
 #[cfg(test)]
