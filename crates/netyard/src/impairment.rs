@@ -79,6 +79,47 @@ impl Change {
     }
 }
 
+/// `delay 20ms loss 1%`; a dash where nothing happens to packets.
+pub fn text(impairment: &Impairment) -> String {
+    let Impairment { delay, jitter, loss, duplicate, reorder, corrupt, rate, limit } = *impairment;
+    let mut parts = Vec::new();
+    let mut part = |name: &str, is: bool, value: String| {
+        if is {
+            parts.push(format!("{name} {value}"));
+        }
+    };
+    part("delay", delay > 0, time(delay));
+    part("jitter", jitter > 0, time(jitter));
+    part("loss", loss > 0, percent(loss));
+    part("duplicate", duplicate > 0, percent(duplicate));
+    part("reorder", reorder > 0, percent(reorder));
+    part("corrupt", corrupt > 0, percent(corrupt));
+    part("rate", rate > 0, bits(rate));
+    part("limit", limit > 0, limit.to_string());
+    if parts.is_empty() { "-".into() } else { parts.join(" ") }
+}
+
+/// Nanoseconds in the largest unit that gives a whole number.
+fn time(nanoseconds: u64) -> String {
+    let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
+    whole(nanoseconds, &units)
+}
+
+/// Bits per second in the largest unit that gives a whole number.
+fn bits(rate: u64) -> String {
+    let units = [(1_000_000_000, "gbit"), (1_000_000, "mbit"), (1_000, "kbit"), (1, "bit")];
+    whole(rate, &units)
+}
+
+fn whole(value: u64, units: &[(u64, &str)]) -> String {
+    let fits = units.iter().find(|(unit, _)| value % unit == 0);
+    fits.map_or_else(|| value.to_string(), |(unit, name)| format!("{}{name}", value / unit))
+}
+
+fn percent(ppm: u32) -> String {
+    format!("{}%", f64::from(ppm) / 10_000.0)
+}
+
 const KEYS: [&str; 8] =
     ["delay", "jitter", "loss", "duplicate", "reorder", "corrupt", "rate", "limit"];
 
@@ -96,6 +137,13 @@ mod tests {
         let before = Impairment { loss: 5, rate: 1_000, ..Impairment::default() };
         let after = change.apply(Some(before));
         assert_eq!((after.delay, after.loss, after.rate), (20_000_000, 0, 1_000));
+    }
+
+    #[test]
+    fn an_impairment_is_told_as_it_was_written() {
+        let change = parse(&["delay=1500us", "loss=0.25%", "rate=2mbit"]).expect("good settings");
+        assert_eq!(text(&change.apply(None)), "delay 1500us loss 0.25% rate 2mbit");
+        assert_eq!(text(&Impairment::default()), "-");
     }
 
     #[test]

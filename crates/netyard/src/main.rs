@@ -4,12 +4,11 @@
 //! comment is its help. `source` reads files, `load` turns them into a desired
 //! state, `ui` writes to the user, `error` knows how a run ends.
 
-#![allow(dead_code)] // until the commands that change a host are wired
-
 mod bug;
 mod cli;
 mod command;
 mod error;
+mod health;
 mod impairment;
 mod live;
 mod load;

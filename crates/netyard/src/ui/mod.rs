@@ -4,6 +4,7 @@
 //! `anstream` knows; nothing is understandable by colour alone.
 
 mod diagnostic;
+mod plan;
 mod progress;
 mod table;
 
@@ -14,10 +15,9 @@ use netyard_core::yard::Yard;
 
 use crate::error::{Error, Kind, Result, errno_text};
 
-#[allow(unused_imports)]
 pub use diagnostic::{report_json, show_report};
+pub use plan::plan_lines;
 pub use progress::{Progress, restore_terminal};
-#[allow(unused_imports)]
 pub use table::table;
 
 const BOLD: Style = Style::new().bold();

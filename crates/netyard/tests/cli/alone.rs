@@ -1,5 +1,6 @@
 //! A machine of its own for a test: the test's process starts itself again in
-//! fresh user, network, mount, UTS and IPC namespaces with an empty `/run`. As
+//! fresh user, network, mount, UTS and IPC namespaces with an empty `/run` and an
+//! `/etc` that forgets. As
 //! [`As::Root`] it may do there what root may; as [`As::User`] it is user 1000
 //! without any capability, as people are.
 //!
@@ -55,17 +56,38 @@ fn enter(who: As) -> io::Result<()> {
     std::fs::write("/proc/self/uid_map", format!("{inside} {uid} 1"))?;
     std::fs::write("/proc/self/gid_map", format!("{inside} {gid} 1"))?;
     mount("none", "/", None, libc::MS_REC | libc::MS_PRIVATE)?;
-    mount("run", "/run", Some("tmpfs"), libc::MS_NOSUID | libc::MS_NODEV)?;
+    // An `/etc` that forgets what is written to it; its layers are on a `/run`
+    // that the next one hides.
+    let flags = libc::MS_NOSUID | libc::MS_NODEV;
+    mount("run", "/run", Some("tmpfs"), flags)?;
+    std::fs::create_dir_all("/run/new")?;
+    std::fs::create_dir_all("/run/work")?;
+    let layers = "lowerdir=/etc,upperdir=/run/new,workdir=/run/work";
+    mount_with("etc", "/etc", Some("overlay"), 0, layers)?;
+    mount("run", "/run", Some("tmpfs"), flags)?;
     std::fs::create_dir_all("/run/user/1000")
 }
 
 fn mount(source: &str, target: &str, kind: Option<&str>, flags: libc::c_ulong) -> io::Result<()> {
+    mount_with(source, target, kind, flags, "")
+}
+
+fn mount_with(
+    source: &str,
+    target: &str,
+    kind: Option<&str>,
+    flags: libc::c_ulong,
+    options: &str,
+) -> io::Result<()> {
+    let options = CString::new(options)?;
     let source = CString::new(source)?;
     let target = CString::new(target)?;
     let kind = kind.map(CString::new).transpose()?;
     let kind = kind.as_ref().map_or(std::ptr::null(), |k| k.as_ptr());
     // SAFETY: all pointers are to texts that live until the call returns.
-    check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind, flags, std::ptr::null()) })
+    check(unsafe {
+        libc::mount(source.as_ptr(), target.as_ptr(), kind, flags, options.as_ptr().cast())
+    })
 }
 
 fn check(returned: libc::c_int) -> io::Result<()> {
