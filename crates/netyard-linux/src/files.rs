@@ -9,8 +9,6 @@ use netyard_core::state::File;
 
 use crate::state_dir::write_atomically;
 
-/// What the first line of every file begins with that netyard wrote.
-pub const MARKER: &str = "# netyard";
 /// In a directory that netyard made and that is not a node's.
 const MADE: &str = ".netyard";
 
@@ -40,7 +38,7 @@ impl Files {
     pub fn write(&self, file: &File) -> io::Result<()> {
         let path = self.path(file);
         match fs::read_to_string(&path) {
-            Ok(text) if !text.starts_with(MARKER) => {
+            Ok(text) if !text.starts_with(File::MARK) => {
                 return Err(io::Error::from_raw_os_error(libc::EEXIST));
             }
             _ => {}
@@ -58,7 +56,7 @@ impl Files {
     pub fn remove(&self, file: &File) -> io::Result<()> {
         let path = self.path(file);
         match fs::read_to_string(&path) {
-            Ok(text) if text.starts_with(MARKER) => fs::remove_file(&path)?,
+            Ok(text) if text.starts_with(File::MARK) => fs::remove_file(&path)?,
             _ => {}
         }
         // Not empty where the user keeps files of their own in it.
@@ -88,7 +86,7 @@ impl Files {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             match fs::read_to_string(entry.path()) {
-                Ok(text) if text.starts_with(MARKER) => files.push((name, text)),
+                Ok(text) if text.starts_with(File::MARK) => files.push((name, text)),
                 _ => {}
             }
         }
@@ -112,7 +110,7 @@ mod tests {
     fn what_was_written_is_read_and_leaves_nothing_behind() {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::below(dir.path().join("netns"));
-        let hosts = file("hosts", "# netyard wrote this\n10.0.0.1 a\n");
+        let hosts = file("hosts", "# made by netyard: yard home\n10.0.0.1 a\n");
         files.write(&hosts).unwrap();
         files.write(&hosts).unwrap();
         assert_eq!(files.read("home-r1").unwrap(), [("hosts".into(), hosts.content.clone())]);
@@ -128,7 +126,7 @@ mod tests {
         fs::create_dir(dir.path().join("home-r1")).unwrap();
         let path = dir.path().join("home-r1/hosts");
         fs::write(&path, "10.0.0.9 mine\n").unwrap();
-        let hosts = file("hosts", "# netyard\n");
+        let hosts = file("hosts", "# made by netyard\n");
         assert!(files.write(&hosts).is_err());
         files.remove(&hosts).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "10.0.0.9 mine\n");

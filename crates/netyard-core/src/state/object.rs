@@ -247,6 +247,11 @@ pub struct File {
     pub content: String,
 }
 
+impl File {
+    /// What the first line of every file begins with that netyard wrote.
+    pub const MARK: &'static str = "# made by netyard";
+}
+
 /// A command that runs once in a node, when its network is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {

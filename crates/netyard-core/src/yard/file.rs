@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use super::address::Addressing;
 use super::gather::Cast;
 use crate::spec::{DnsSpec, NodeSpec};
+use crate::state::File;
 
 /// By node: name and content.
 pub(super) fn resolve(cast: &Cast<'_>, plan: &Addressing) -> Vec<Vec<(String, String)>> {
@@ -21,8 +22,7 @@ pub(super) fn resolve(cast: &Cast<'_>, plan: &Addressing) -> Vec<Vec<(String, St
 fn of_node(cast: &Cast<'_>, plan: &Addressing, index: usize) -> Vec<(String, String)> {
     let node = &cast.nodes[index];
     let Some(spec) = node.spec.filter(|_| !cast.is_host(index)) else { return Vec::new() };
-    let marker =
-        || format!("# made by netyard: yard {}, node {}\n", cast.spec.yard.value, node.name);
+    let marker = || format!("{}: yard {}, node {}\n", File::MARK, cast.spec.yard.value, node.name);
     let mut files = Vec::new();
     if let Some(dns) = &spec.dns {
         files.push(("resolv.conf".to_owned(), resolv_conf(&marker(), dns)));

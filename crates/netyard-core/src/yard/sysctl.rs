@@ -96,6 +96,9 @@ const BOTH: &[&str] = &[
 /// What `forward:` sets.
 const FORWARD: [&str; 2] = ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"];
 
+/// What decides on duplicate address detection, of new interfaces and of one.
+const DAD: [&str; 2] = ["net/ipv6/conf/default/accept_dad", "net/ipv6/conf/{if}/accept_dad"];
+
 type Key = (Option<FullName>, String);
 
 /// By node.
@@ -120,6 +123,7 @@ fn of_node(cast: &Cast<'_>, index: usize, node: &Node<'_>, report: &mut Report) 
         }
     }
     settings.add_forwarding();
+    settings.add_dad(cast);
     let place = &node.place;
     settings
         .values
@@ -194,6 +198,27 @@ impl Settings<'_, '_> {
             self.report.push(diag::sysctl_of_host(key, path == "kernel/hostname"));
         }
         is_own
+    }
+
+    /// Link-local addresses are made by the kernel, which tries them for a second
+    /// or two; until then a router asks nobody for his hardware address
+    /// (`ndisc_send_ns`, net/ipv6/ndisc.c), and packets through it wait. In a
+    /// yard nobody else can have them, so they are not tried, but on interfaces
+    /// with `dad: true`.
+    fn add_dad(&mut self, cast: &Cast<'_>) {
+        if self.node.place == Place::Host {
+            return;
+        }
+        let mut add = |key: Key, value: &str, span| {
+            self.values.entry(key).or_insert_with(|| (value.to_owned(), span));
+        };
+        add((None, DAD[0].to_owned()), "0", self.node.span);
+        for &i in &self.node.interfaces {
+            let interface = &cast.interfaces[i];
+            if interface.spec.is_some_and(|spec| spec.dad) {
+                add((Some(interface.name.clone()), DAD[1].to_owned()), "1", interface.span);
+            }
+        }
     }
 
     /// `forward:`; and a netns node that says nothing is no router, whatever

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::thread::{
     CapabilitySet, LinkNameSpaceType, ThreadNameSpaceType, UnshareFlags, capabilities,
     move_into_link_name_space, move_into_thread_name_spaces,
@@ -23,7 +23,10 @@ pub fn has_root() -> bool {
 /// its own to write. `scratch` is a directory of the caller's.
 pub fn become_rootless(scratch: &Path) -> io::Result<()> {
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-    let flags = UnshareFlags::NEWUSER | UnshareFlags::NEWNS | UnshareFlags::NEWNET;
+    // The UTS namespace, too: to come back to one from a node's with a hostname
+    // of its own takes rights over it.
+    let flags =
+        UnshareFlags::NEWUSER | UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWUTS;
     // SAFETY: no file descriptors are unshared.
     unsafe { rustix::thread::unshare_unsafe(flags)? };
     // Without CAP_SETGID outside, a group map needs setgroups off first.
@@ -62,14 +65,21 @@ fn own_run(scratch: &Path) -> io::Result<()> {
             rustix::mount::mount_bind(&from, &to)?;
         }
     }
-    Ok(rustix::mount::mount_move(&new, "/run")?)
+    rustix::mount::mount_move(&new, "/run")?;
+    // Where `scratch` is below `/run`, binding that took the new one along, and
+    // `down` could not remove a directory on which something is mounted.
+    let _ = rustix::mount::unmount(&new, UnmountFlags::DETACH);
+    Ok(())
 }
 
 /// Moves the calling process, which must have one thread, into a keeper's user,
 /// mount and network namespaces, given by the keeper's pidfd.
 pub fn enter_keeper(pidfd: BorrowedFd<'_>) -> io::Result<()> {
     let directory = std::env::current_dir();
-    let all = ThreadNameSpaceType::USER | ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::NETWORK;
+    let all = ThreadNameSpaceType::USER
+        | ThreadNameSpaceType::MOUNT
+        | ThreadNameSpaceType::NETWORK
+        | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME;
     move_into_thread_name_spaces(pidfd, all)?;
     // A new mount namespace begins at its root.
     if let Ok(directory) = directory {

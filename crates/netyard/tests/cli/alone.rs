@@ -1,8 +1,7 @@
 //! A machine of its own for a test: the test's process starts itself again in
 //! fresh user, network, mount, UTS and IPC namespaces with an empty `/run` and an
-//! `/etc` that forgets. As
-//! [`As::Root`] it may do there what root may; as [`As::User`] it is user 1000
-//! without any capability, as people are.
+//! `/etc` that forgets. As [`As::Root`] it may do there what root may; as
+//! [`As::User`] it is user 1000 without any capability, as people are.
 //!
 //! A test that cannot have such a machine fails: it proves nothing elsewhere.
 

@@ -12,7 +12,7 @@ alone! { User, fn quickstart_comes_up_pings_and_goes_without_a_trace() {
     let before = tree(Path::new("/run"));
     site.ok("up");
     for to in ["10.0.1.2", "10.0.1.254", "10.0.2.1", "fd00:1::2", "fd00:2::1"] {
-        site.ok(&format!("exec h1 -- ping -c1 -W2 {to}"));
+        site.ok(&format!("exec h1 -- ping -c1 -W1 {to}"));
     }
     site.ok("plan --check");
     site.ok("down");
