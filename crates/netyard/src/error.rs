@@ -66,14 +66,6 @@ impl Error {
         self
     }
 
-    /// Adds a line below the message: `while doing: …`.
-    pub fn detail(mut self, line: impl Into<String>) -> Self {
-        if let Kind::Failed(_, details) = &mut self.kind {
-            details.push(line.into());
-        }
-        self
-    }
-
     /// Ends with this code instead.
     pub fn with_code(mut self, code: u8) -> Self {
         self.code = Some(code);

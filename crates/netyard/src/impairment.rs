@@ -112,7 +112,7 @@ fn bits(rate: u64) -> String {
 }
 
 fn whole(value: u64, units: &[(u64, &str)]) -> String {
-    let fits = units.iter().find(|(unit, _)| value % unit == 0);
+    let fits = units.iter().find(|(unit, _)| value.is_multiple_of(*unit));
     fits.map_or_else(|| value.to_string(), |(unit, name)| format!("{}{name}", value / unit))
 }
 

@@ -45,8 +45,8 @@ impl<'a> Text<'a> {
     /// shown whatever they were.
     fn range(&self, label: &Label) -> Range<usize> {
         let text = &self.source.text;
-        let start = text.floor_char_boundary(label.span.start as usize);
-        let end = text.ceil_char_boundary((label.span.end as usize).max(start));
+        let start = boundary_before(text, label.span.start as usize);
+        let end = boundary_after(text, (label.span.end as usize).max(start));
         match text[start..end].find('\n') {
             Some(newline) if newline > 0 => start..start + newline,
             _ => start..end,
@@ -67,7 +67,7 @@ impl<'a> Text<'a> {
 
     /// Both from 1; the column counts characters.
     fn line_and_column(&self, at: u32) -> (usize, usize) {
-        let at = self.source.text.floor_char_boundary(at as usize);
+        let at = boundary_before(&self.source.text, at as usize);
         let line = self.line_of(at);
         (line + 1, self.source.text[self.starts[line]..at].chars().count() + 1)
     }
@@ -143,6 +143,16 @@ fn by_file(labels: &[Label]) -> Vec<(u32, Vec<(bool, &Label)>)> {
         }
     }
     files
+}
+
+/// The last place at or before `at` where a character begins.
+fn boundary_before(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// The first place at or behind `at` where a character begins.
+fn boundary_after(text: &str, at: usize) -> usize {
+    (at..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
 }
 
 /// Control characters that the user's text brought do not reach the terminal.
