@@ -173,7 +173,7 @@ macro_rules! getter {
 impl Record {
     /// True when the key was written, or filled in, be its value right or wrong.
     pub fn has(&self, key: &str) -> bool {
-        self.values.contains_key(key) || self.failed.iter().any(|k| *k == key)
+        self.values.contains_key(key) || self.failed.contains(&key)
     }
 
     /// The place of a key's value.

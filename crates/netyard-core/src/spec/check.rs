@@ -338,7 +338,11 @@ impl<'a> Checker<'a> {
         if let [only] = formed[..] {
             return self.value(node, only, at);
         }
-        for ty in &formed {
+        let other_word = |ty: &Type| match &node.content {
+            Content::Scalar(s) => matches!(ty, Type::Word(words) if !words.contains(&&*s.text)),
+            _ => false,
+        };
+        for ty in formed.iter().filter(|ty| !other_word(ty)) {
             let mark = self.report.0.len();
             let value = self.value(node, ty, at);
             if value.is_some() && self.report.0.len() == mark {

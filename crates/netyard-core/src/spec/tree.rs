@@ -192,6 +192,30 @@ struct Anchor {
     depth: usize,
 }
 
+/// The keys of a mapping that is being read: few are compared one by one, many
+/// are looked up.
+#[derive(Default)]
+struct Seen {
+    places: BTreeMap<Arc<str>, Span>,
+    /// How many of the entries are in `places`.
+    known: usize,
+}
+
+impl Seen {
+    /// Where among `entries` a key is; they only grow from call to call.
+    fn find(&mut self, key: &str, entries: &[Entry]) -> Option<Span> {
+        const FEW: usize = 12;
+        if entries.len() <= FEW {
+            return entries.iter().find(|e| &*e.key.value == key).map(|e| e.key.span);
+        }
+        for entry in &entries[self.known..] {
+            self.places.insert(entry.key.value.clone(), entry.key.span);
+        }
+        self.known = entries.len();
+        self.places.get(key).copied()
+    }
+}
+
 /// Ends the reading of this source.
 type Stop = Box<Diagnostic>;
 
@@ -301,7 +325,7 @@ impl<'a> Builder<'a> {
 
     fn map(&mut self, start: Span, depth: usize) -> Result<(Node, usize), Stop> {
         let (mut entries, mut deep, mut end) = (Vec::<Entry>::new(), 0, start);
-        let mut seen = BTreeMap::<Arc<str>, Span>::new();
+        let mut seen = Seen::default();
         let mut merges = Vec::new();
         loop {
             let (event, span) = self.next()?;
@@ -321,10 +345,9 @@ impl<'a> Builder<'a> {
             };
             if plain_merge {
                 merges.push(value);
-            } else if let Some(first) = seen.get(&text) {
-                self.report.push(syntax::duplicate_key(&text, key.span, *first));
+            } else if let Some(first) = seen.find(&text, &entries) {
+                self.report.push(syntax::duplicate_key(&text, key.span, first));
             } else {
-                seen.insert(text.clone(), key.span);
                 entries.push(Entry { key: Spanned::new(text, key.span), value });
             }
         }
@@ -335,12 +358,11 @@ impl<'a> Builder<'a> {
     }
 
     /// Puts the entries of `<<: value` in where no key of that name is.
-    fn merge(&mut self, value: Node, into: &mut Vec<Entry>, seen: &mut BTreeMap<Arc<str>, Span>) {
+    fn merge(&mut self, value: Node, into: &mut Vec<Entry>, seen: &mut Seen) {
         match value.content {
             Content::Map(entries) => {
                 for entry in entries {
-                    if !seen.contains_key(&entry.key.value) {
-                        seen.insert(entry.key.value.clone(), entry.key.span);
+                    if seen.find(&entry.key.value, into).is_none() {
                         into.push(entry);
                     }
                 }

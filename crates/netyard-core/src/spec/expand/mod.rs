@@ -44,8 +44,22 @@ pub(super) fn expand(mut root: Node, report: &mut Report) -> Option<Expanded> {
     if let Some(vars) = vars {
         expander.vars(&vars.value);
     }
-    let root = expander.node(&root, Part::Yard);
+    // A file that says everything word by word is what it is.
+    let root = if is_plain(&root) { root } else { expander.node(&root, Part::Yard) };
     (!expander.stopped).then_some(Expanded { root, failed: expander.failed })
+}
+
+/// True when nothing in it is to be expanded.
+fn is_plain(node: &Node) -> bool {
+    match &node.content {
+        Content::Scalar(scalar) => !scalar.text.contains('$'),
+        Content::List(items) => {
+            items.iter().all(|item| is_plain(item) && item.get("for").is_none())
+        }
+        Content::Map(entries) => {
+            entries.iter().all(|e| !e.key.value.contains(['$', '[']) && is_plain(&e.value))
+        }
+    }
 }
 
 fn take(root: &mut Node, key: &str) -> Option<Entry> {
