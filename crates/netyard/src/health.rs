@@ -29,7 +29,7 @@ pub struct Health {
 /// A node's health.
 pub struct NodeHealth {
     name: String,
-    /// Its name for `ip netns`.
+    /// Its name for `ip netns`; empty for the host.
     netns: String,
     state: &'static str,
     interfaces: Vec<InterfaceHealth>,
@@ -89,16 +89,20 @@ impl Health {
 
     /// For people; `all` shows what is well, too.
     pub fn text(&self, all: bool) -> String {
-        let size = ui::count(self.nodes.len(), "node");
+        let nodes = self.nodes.iter().filter(|node| !node.netns.is_empty());
+        let size = ui::count(nodes.count(), "node");
         if !self.up {
             return format!("yard {}: not up ({size} in the file)\n", self.yard);
         }
         let ill = self.nodes.iter().filter(|node| !node.is_well()).count();
         let ill_links = self.links.iter().filter(|link| link.state != WELL).count();
-        let health = match ill + ill_links {
-            0 => "all is well".to_owned(),
+        let health = match (ill, ill_links) {
+            (0, 0) => "all is well".to_owned(),
+            (_, 0) => format!("{} not well", ui::count(ill, "node")),
+            (0, _) => format!("{} not well", ui::count(ill_links, "link")),
             _ => {
-                format!("{} and {} not well", ui::count(ill, "node"), ui::count(ill_links, "link"))
+                let links = ui::count(ill_links, "link");
+                format!("{} and {links} not well", ui::count(ill, "node"))
             }
         };
         let mut text = format!("yard {}: up, {size}, {health}\n", self.yard);

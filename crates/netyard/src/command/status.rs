@@ -77,7 +77,7 @@ impl Status {
             }
             let mut session = live::open(&name, Access::Read)?;
             let seen = session.observe(&State::default())?;
-            return Ok((Health::of(&name, None, &seen, &seen.state), Vec::new()));
+            return Ok((Health::of(&name, None, &seen, &State::default()), Vec::new()));
         }
         let file = File::read(&self.yard.file.origin())?;
         let met = Meeting::of(&file, Access::Read)?;

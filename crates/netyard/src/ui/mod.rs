@@ -11,6 +11,7 @@ mod table;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use netyard_core::state::Place;
 use netyard_core::yard::Yard;
 
 use crate::error::{Error, Kind, Result, errno_text};
@@ -116,10 +117,11 @@ pub fn count(number: usize, one: &str) -> String {
     }
 }
 
-/// `4 nodes, 2 networks`: what is in a yard; nothing is said of what is not.
+/// `4 nodes, 2 networks`: what is in a yard beside the host; nothing is
+/// said of what is not.
 pub fn size(yard: &Yard) -> String {
-    let parts =
-        [(yard.nodes.len(), "node"), (yard.networks.len(), "network"), (yard.links.len(), "link")];
+    let nodes = yard.nodes.iter().filter(|node| node.place != Place::Host).count();
+    let parts = [(nodes, "node"), (yard.networks.len(), "network"), (yard.links.len(), "link")];
     let parts: Vec<String> = parts
         .into_iter()
         .filter(|(number, what)| *number > 0 || *what == "node")

@@ -5,6 +5,7 @@
 
 mod alone;
 mod bad_input;
+mod command;
 mod examples;
 mod pure;
 mod readme;
