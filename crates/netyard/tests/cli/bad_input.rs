@@ -65,3 +65,70 @@ hint: ranges (`r[1..1000]`) and `for` describe large yards in a few lines
 
 "#]]);
 }
+
+#[test]
+fn stdin_is_a_file_like_any_other() {
+    let check = |text: &str| netyard().args(["check", "-f", "-"]).stdin(text.to_owned()).assert();
+    check("nodes: { a: {} }").success().stdout_eq("-: 1 node\n");
+    check("").code(1).stderr_eq(str![[r#"
+error[empty-file]: the file is empty
+ --> -:1:1
+...
+"#]]);
+    check("nodes: [a").code(1).stderr_eq(str![[r#"
+error[unclosed]: `[` is never closed
+ --> -:1:8
+  |
+1 | nodes: [a
+  |        ^ opened here
+hint: write `]` where it ends
+
+"#]]);
+    check("\u{0}").code(1);
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once_and_in_json_too() {
+    let dir = directory();
+    write_yard(dir.path(), "nodes:\n  r1: { forwrad: true }\n  r2: { hostname: [] }\n");
+    let check = |line: &[&str]| netyard().args(line).current_dir(dir.path()).assert().code(1);
+    let text = check(&["check"]).stdout_eq("").get_output().stderr.clone();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("netyard.yaml:2:9") && text.contains("netyard.yaml:3:"), "{text}");
+    assert!(text.contains("hint: did you mean `forward`?"), "{text}");
+    let json = check(&["check", "--json"]).stderr_eq("").get_output().stdout.clone();
+    let json = String::from_utf8(json).unwrap();
+    assert!(json.contains("\"version\": 1") && json.contains("\"line\": 2"), "{json}");
+}
+
+#[test]
+fn an_include_is_relative_to_the_file_that_has_it() {
+    let dir = directory();
+    fs::create_dir_all(dir.path().join("home/parts")).unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("home/netyard.yaml", "include: parts/nodes.yaml\n");
+    write("home/parts/nodes.yaml", "include: more.yaml\nnodes: { a: {} }\n");
+    write("home/parts/more.yaml", "nodes: { b: {} }\n");
+    let check = || {
+        let mut command = netyard().args(["check", "-f", "home/netyard.yaml"]);
+        command = command.current_dir(dir.path());
+        command.assert()
+    };
+    check().success().stdout_eq("home/netyard.yaml: 2 nodes\n");
+    fs::remove_file(dir.path().join("home/parts/more.yaml")).unwrap();
+    check().code(1).stderr_eq(str![[r#"
+error[..] `more.yaml`[..]no such file or directory (ENOENT)
+ --> home/parts/nodes.yaml:1:10
+...
+"#]]);
+}
+
+#[test]
+fn a_directorys_name_stands_in_for_the_yards() {
+    let dir = directory();
+    fs::create_dir(dir.path().join("attic")).unwrap();
+    write_yard(&dir.path().join("attic"), "nodes: { a: {} }\n");
+    let plan = netyard().args(["plan", "--json"]).current_dir(dir.path().join("attic"));
+    let plan = String::from_utf8(plan.output().unwrap().stdout).unwrap();
+    assert!(plan.contains("\"yard\": \"attic\""), "{plan}");
+}

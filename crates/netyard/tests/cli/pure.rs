@@ -65,6 +65,22 @@ fn completions_know_every_shell_and_ask_for_names() {
 }
 
 #[test]
+fn bash_completes_commands_and_names() {
+    let dir = directory();
+    fs::write(dir.path().join("netyard.yaml"), "nodes: { 'r[1..3]': {} }\n").unwrap();
+    let asks = r#"
+        eval "$("$NETYARD" completions bash)"
+        netyard() { "$NETYARD" "$@"; }
+        COMP_WORDS=(netyard exec r) COMP_CWORD=2
+        _netyard_with_names netyard r exec
+        echo "${COMPREPLY[@]}"
+    "#;
+    let bash = snapbox::cmd::Command::new("bash").args(["--norc", "-c", asks]);
+    let bash = bash.env("NETYARD", env!("CARGO_BIN_EXE_netyard")).current_dir(dir.path());
+    bash.assert().success().stdout_eq("[..]r1 r2 r3[..]\n");
+}
+
+#[test]
 fn man_writes_a_page_for_every_command() {
     let dir = directory();
     netyard().args(["man", "--dir", "."]).current_dir(dir.path()).assert().success();
