@@ -152,9 +152,11 @@ impl Interface {
     }
 
     /// A bond takes members that are down, and a port must have its options (an
-    /// isolated one above all) before the first frame.
+    /// isolated one above all) before the first frame. A VLAN does not come up
+    /// before its parent (-ENETDOWN, net/8021q/vlan_dev.c, `vlan_dev_open`), and
+    /// a parent that is the second of a pair is not up yet.
     fn up_at_once(&self, target: &Target<'_>) -> bool {
-        self.up && !target.bonded && self.port_options().is_none()
+        self.up && !target.bonded && self.port_options().is_none() && self.parent.is_none()
     }
 
     fn port_options(&self) -> Option<InfoPortData> {
