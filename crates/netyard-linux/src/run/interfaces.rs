@@ -156,10 +156,7 @@ impl<'a> Run<'a> {
         work: &mut Work,
     ) -> Result<(), Error> {
         let (mut at, netns) = self.site_of_new(op, interface, None)?;
-        let sender = match &interface.parent {
-            Some(parent) => parent.place.clone(),
-            None => Place::Host,
-        };
+        let sender = interface.birthplace().unwrap_or(&Place::Host).clone();
         let parent = match &interface.parent {
             Some(parent) => Some(self.index_of(op, parent)?),
             None => None,
@@ -212,15 +209,30 @@ impl<'a> Run<'a> {
         use std::os::fd::AsRawFd;
         let master = self.master_of(op, interface)?;
         let bonded = self.is_bonded(interface);
+        let index = self.free_index(op, interface, not)?;
         let site = self.site(op, &interface.id.place)?;
-        let mut index = site.take_index();
-        if not == Some(index) {
-            index = site.take_index();
-        }
         let full = interface.id.name.clone();
         site.note(index, &full, &interface.kernel_name, interface.mtu.unwrap_or(1500));
         let netns = (interface.id.place != Place::Host).then(|| site.net.as_raw_fd());
         Ok((Target { master, bonded, ..self.target(index) }, netns))
+    }
+
+    /// An index that is free where the interface will be and, as kernels before
+    /// 6.15 look there (see [`Target::index`]), where it is made from.
+    fn free_index(
+        &mut self,
+        op: &Op,
+        interface: &Interface,
+        not: Option<u32>,
+    ) -> Result<u32, Error> {
+        let sender = interface.birthplace().unwrap_or(&Place::Host).clone();
+        loop {
+            let index = self.site(op, &interface.id.place)?.take_index();
+            let taken = self.site(op, &sender)?.names.full(index).is_some();
+            if !taken && not != Some(index) {
+                return Ok(index);
+            }
+        }
     }
 
     /// Notes what is being made, and what it will still need.

@@ -265,8 +265,7 @@ fn a_tap_and_a_tun_give_their_packets_to_a_program() {
             become_objects(bed, objects);
             let mut program = bed.inside(&a, || tun("t0", 0, tap, &options)).unwrap();
             let socket = bed.socket(&a, A);
-            socket.send_to(b"to the program", (B, 9)).unwrap();
-            let packet = read_until(&mut program, b"to the program");
+            let packet = given(&socket, &mut program, b"to the program");
             let (ip, answer) = packet.split_at(if tap { 14 } else { 0 });
             assert!(!tap || ip[..6] == [2, 0, 0, 0, 0, 2], "{packet:?}");
             // The program sends it back: addresses and ports the other way round.
@@ -290,13 +289,19 @@ fn a_tap_and_a_tun_give_their_packets_to_a_program() {
     });
 }
 
-/// Reads packets until one ends with `words`; the kernel has its own to send.
-fn read_until(program: &mut std::fs::File, words: &[u8]) -> Vec<u8> {
+/// Sends `words` until the program reads a packet that ends with them: attached
+/// only now, the interface may need a moment, and the kernel has packets of its own.
+fn given(socket: &std::net::UdpSocket, program: &mut std::fs::File, words: &[u8]) -> Vec<u8> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut buffer = [0; 2048];
     for _ in 0..100 {
-        let length = program.read(&mut buffer).unwrap();
-        if buffer[..length].ends_with(words) {
-            return buffer[..length].to_vec();
+        let _ = socket.send_to(words, (B, 9));
+        let wait = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        while poll(&mut [PollFd::new(&*program, PollFlags::IN)], Some(&wait)).unwrap() == 1 {
+            let length = program.read(&mut buffer).unwrap();
+            if buffer[..length].ends_with(words) {
+                return buffer[..length].to_vec();
+            }
         }
     }
     panic!("the packet did not come");
@@ -332,7 +337,6 @@ fn a_physical_interface_is_lent_and_given_back() {
             &Place::Host,
             "ip link add enp6s0 type veth peer name wire && ip link set wire up",
         );
-        let _ = bed.observe();
         let a = node("a");
         let host_name = InterfaceName::new("enp6s0").unwrap();
         let mut objects = empty(&a);

@@ -11,6 +11,7 @@ use netlink_packet_route::link::{
 
 use crate::interface::{BridgePort, Change, Interface, Kind, Tap};
 use crate::name::{ALTNAME_MAX, InterfaceName, YardName};
+use crate::state::Place;
 use crate::wire::{Mark, Request, group};
 
 const IFLA_IFALIAS: u16 = 20; // linux/if_link.h
@@ -20,13 +21,15 @@ const IFLA_IFALIAS: u16 = 20; // linux/if_link.h
 pub struct Target<'a> {
     /// The yard it is marked as part of.
     pub yard: &'a YardName,
-    /// The index it will have; 0 leaves it to the kernel.
+    /// The index it will have; 0 leaves it to the kernel. Before Linux 6.15 the
+    /// kernel looks whether it is taken in the namespace of the socket, and not
+    /// only in the one where the interface will be (EEXIST, net/core/rtnetlink.c,
+    /// `__rtnl_newlink`): it must be free in both.
     pub index: u32,
     /// The namespace it will be in; none is that of the socket.
     pub netns: Option<RawFd>,
-    /// The index of its parent, in the namespace of the socket: where the
-    /// parent is in another place than the interface, the creating message must
-    /// be sent from the parent's.
+    /// The index of its parent, in the namespace of the socket, which is that of
+    /// [`Interface::birthplace`].
     pub parent: Option<u32>,
     /// The index of its master, in the namespace where it will be.
     pub master: Option<u32>,
@@ -75,6 +78,17 @@ pub enum Made {
 }
 
 impl Interface {
+    /// The place from which the creating message must be sent; none where any
+    /// will do. The kernel looks for a parent in the namespace of the socket, and
+    /// a VXLAN for ever sends and hears its packets there.
+    pub fn birthplace(&self) -> Option<&Place> {
+        match (&self.parent, &self.kind) {
+            (Some(parent), _) => Some(&parent.place),
+            (None, Kind::Vxlan(_)) => Some(&self.id.place),
+            _ => None,
+        }
+    }
+
     /// How the interface is made.
     pub fn creation(&self, target: &Target<'_>) -> Creation {
         let (kind, data) = match &self.kind {
@@ -185,10 +199,15 @@ impl Interface {
             message.attributes.extend(target.master.map(LinkAttribute::Controller));
         }
         let options = self.port_options();
-        if self.up && options.is_none() && (made != Made::Whole || !self.up_at_once(target)) {
+        let comes_up = self.up && !(made == Made::Whole && self.up_at_once(target));
+        if comes_up && options.is_none() && !target.bonded {
             set_up(&mut message, true);
         }
         let mut requests = vec![set(message)];
+        if comes_up && target.bonded {
+            // In a message of its own: some kernels bring up before they join (6.12).
+            requests.push(set(up(target.index, true)));
+        }
         if let Some(options) = options {
             let mut message = port_message(target.index, options);
             if self.up {
