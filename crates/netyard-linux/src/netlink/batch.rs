@@ -206,8 +206,9 @@ impl Socket {
                 }
                 let verdict = reply::verdict(&message);
                 let index = first + (message.seq - seq) as usize;
-                let missed =
-                    verdict.errno == Some(Errno::INVAL) && batch.indulgent.contains(&index);
+                // Not there, or its very name.
+                let missed = matches!(verdict.errno, Some(Errno::NOENT | Errno::INVAL))
+                    && batch.indulgent.contains(&index);
                 if let Some(errno) = verdict.errno
                     && !silent
                     && !missed

@@ -264,42 +264,44 @@ impl Interface {
             let message = port_message(index, options);
             requests.push(Request::new(RouteNetlinkMessage::NewLink(message), 0));
         }
+        let (old_altname, new_altname) = (from.altname(index), self.altname(index));
+        let renames = old_altname != new_altname;
+        requests.extend(old_altname.filter(|_| renames).map(|message| {
+            // It may not be there, where somebody else had renamed the interface.
+            Request::new(RouteNetlinkMessage::DelLinkProp(message), 0)
+        }));
         let mut message = at(index);
-        if self.kernel_name != from.kernel_name {
-            let name = self.kernel_name.as_str().to_owned();
-            message.attributes.push(LinkAttribute::IfName(name));
-        }
-        message
-            .attributes
-            .extend(self.mtu.filter(|_| self.mtu != from.mtu).map(LinkAttribute::Mtu));
-        if let Some(mac) = self.mac.filter(|_| self.mac != from.mac) {
-            message.attributes.push(LinkAttribute::Address(mac.0.to_vec()));
-        }
-        let alias = Mark::of(target.yard, self);
-        if alias != Mark::of(target.yard, from) {
-            message.attributes.push(LinkAttribute::IfAlias(alias.alias()));
-        }
+        message.attributes = self.differing(from, target.yard);
         if comes_up {
             set_up(&mut message, true);
         }
         if !message.attributes.is_empty() || comes_up {
             requests.push(set(message));
         }
-        self.altname_changes(from, index, &mut requests);
+        requests.extend(new_altname.filter(|_| renames).map(|message| {
+            let flags = NLM_F_CREATE | NLM_F_EXCL;
+            Request::new(RouteNetlinkMessage::NewLinkProp(message), flags)
+        }));
         requests
     }
 
-    fn altname_changes(&self, from: &Self, index: u32, requests: &mut Vec<Request>) {
-        let (old, new) = (from.altname(index), self.altname(index));
-        if old == new {
-            return;
+    /// Name, MTU, MAC and alias, where they differ from those of `from`.
+    fn differing(&self, from: &Self, yard: &YardName) -> Vec<LinkAttribute> {
+        let mut attributes = Vec::new();
+        if self.kernel_name != from.kernel_name {
+            attributes.push(LinkAttribute::IfName(self.kernel_name.as_str().to_owned()));
         }
-        requests.extend(old.map(|m| Request::new(RouteNetlinkMessage::DelLinkProp(m), 0)));
-        requests.extend(
-            new.map(|m| {
-                Request::new(RouteNetlinkMessage::NewLinkProp(m), NLM_F_CREATE | NLM_F_EXCL)
-            }),
-        );
+        if let Some(mtu) = self.mtu.filter(|_| self.mtu != from.mtu) {
+            attributes.push(LinkAttribute::Mtu(mtu));
+        }
+        if let Some(mac) = self.mac.filter(|_| self.mac != from.mac) {
+            attributes.push(LinkAttribute::Address(mac.0.to_vec()));
+        }
+        let mark = Mark::of(yard, self);
+        if mark != Mark::of(yard, from) {
+            attributes.push(LinkAttribute::IfAlias(mark.alias()));
+        }
+        attributes
     }
 
     /// `IFLA_LINKINFO` for each message that the change of its kind's own
