@@ -8,6 +8,7 @@ use netyard_core::interface::Kind;
 use netyard_core::name::{InterfaceName, YardName};
 use netyard_core::state::Place;
 use netyard_core::wire::{link, qdisc, route};
+use rustix::fs::{Mode, OFlags};
 
 use rustix::io::Errno;
 
@@ -88,7 +89,7 @@ fn missing_kinds(kinds: &BTreeSet<String>) -> std::io::Result<BTreeMap<String, S
     if kinds.is_empty() || !netns::has_root() {
         return Ok(BTreeMap::new());
     }
-    let found = Worker::run(|worker| {
+    Worker::run(|worker| {
         worker.create(None)?;
         let mut socket = Socket::open(Protocol::Route)?;
         let mut missing = BTreeMap::new();
@@ -99,14 +100,14 @@ fn missing_kinds(kinds: &BTreeSet<String>) -> std::io::Result<BTreeMap<String, S
             }
         }
         Ok(missing)
-    })?;
-    found
+    })?
 }
 
 fn has_kind(socket: &mut Socket, kind: &str) -> std::io::Result<bool> {
     let request = match (kind, kind.strip_prefix("qdisc:")) {
         ("tun", _) => {
-            let device = std::fs::File::options().read(true).write(true).open("/dev/net/tun");
+            let flags = OFlags::RDWR | OFlags::CLOEXEC;
+            let device = rustix::fs::open("/dev/net/tun", flags, Mode::empty());
             return Ok(device.is_ok());
         }
         ("bridge-vlan", _) => crate::netlink::vlan_bridge(),

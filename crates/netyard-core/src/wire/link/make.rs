@@ -145,6 +145,13 @@ impl Interface {
         message.attributes.extend(target.netns.map(LinkAttribute::NetNsFd));
         message.attributes.push(LinkAttribute::Group(group(target.yard)));
         self.push_sizes(&mut message);
+        if matches!(self.kind, Kind::Veth(_)) {
+            // A veth uses one queue unless told otherwise, yet registers one in
+            // sysfs for each possible processor: a quarter of the cost of a pair
+            // (`veth_get_num_queues`, drivers/net/veth.c).
+            message.attributes.push(LinkAttribute::NumTxQueues(1));
+            message.attributes.push(LinkAttribute::NumRxQueues(1));
+        }
         message
     }
 
