@@ -77,7 +77,7 @@ fn a_change_in_place_loses_no_packet() {
         wider.insert(with_address(&node("left"), "eth0", "10.9.0.1/16"));
         wider.insert(default_route(&node("left"), "eth0", "10.1.0.3"));
         let (sent, got) = stream(|| {
-            for _ in 0..3 {
+            for _ in 0..10 {
                 assert!(up(&wider).unwrap() >= 5);
                 assert!(up(&line).unwrap() >= 5);
             }

@@ -17,7 +17,7 @@ use crate::bed::{cable, full, id, interface, node, object, plugged};
 
 const ISOLATED: &str = "NETYARD_TEST_ISOLATED";
 
-/// Runs a test in a machine of its own: fresh user, network and mount
+/// Runs a test in a machine of its own: fresh user, network, mount and process
 /// namespaces, an empty `/run`, an `/etc` that can be written.
 pub fn alone(test: impl FnOnce()) {
     if std::env::var_os(ISOLATED).is_some() {
@@ -40,13 +40,14 @@ mount --rbind /etc /run/old-etc
 cd /run/old-etc && for f in * .[!.]*; do ln -s "/run/old-etc/$f" "/run/etc/$f"; done
 rm -f /run/etc/netns
 cd / && mount --rbind /run/etc /etc
-exec "$@"
+"$@"
+exit # and no `exec`: the shell is process 1 and takes in what is orphaned
 "#;
 
 fn inside_command(name: &str) -> Command {
     let mut command = Command::new("unshare");
     command
-        .args(["-Urnm", "sh", "-ec", SCRIPT, "sh"])
+        .args(["-Urnmpf", "--mount-proc", "--kill-child", "sh", "-ec", SCRIPT, "sh"])
         .arg(std::env::current_exe().unwrap())
         .args([name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"])
         .env(ISOLATED, "1");
@@ -215,7 +216,7 @@ pub fn snapshot() -> String {
         for f in net/ipv4/ip_forward net/ipv4/conf/all/rp_filter net/ipv6/conf/all/forwarding net/ipv4/conf/all/accept_redirects;
           do echo $f $(cat /proc/sys/$f); done;
         ls -A /run /tmp | grep netyard || true;
-        ps -e -o comm= | grep -c netyard-keeper || true")
+        all=$(ps -e -o stat=,comm=); echo \"$all\" | grep -v -e ^Z -e ' ps$' | sed 's/.* //' | sort")
 }
 
 /// One round trip over UDP between two published namespaces.
