@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::fault;
 use super::reply::{self, HEADER, NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR};
-use super::socket::Socket;
+use super::socket::{Socket, with_buffer};
 
 /// What a requested reply costs of the receive buffer at most, in bytes (a link
 /// is answered in 1.7 KiB, which the kernel rounds up and adds its own to).
@@ -130,11 +130,10 @@ impl Socket {
     /// Fails only where the socket itself does.
     pub fn run(&mut self, mut batch: Batch) -> io::Result<Outcome> {
         let mut outcome = Outcome::default();
-        let mut buffer = Vec::new();
         let mut first = 0;
         while first < batch.len() {
             let end = batch.cut(first, self);
-            self.run_part(&mut batch, first, end, &mut outcome, &mut buffer)?;
+            with_buffer(|buffer| self.run_part(&mut batch, first, end, &mut outcome, buffer))?;
             first = end;
         }
         outcome.failures.sort_by_key(|failure| failure.index);

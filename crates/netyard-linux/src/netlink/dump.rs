@@ -8,7 +8,7 @@ use netyard_core::wire::Request;
 use super::reply::{
     self, Message, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN,
 };
-use super::socket::Socket;
+use super::socket::{Socket, with_buffer};
 
 const NLM_F_DUMP: u16 = 0x300;
 /// How often a dump that changed under the reader is begun again.
@@ -39,13 +39,12 @@ impl Socket {
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
-        let mut buffer = Vec::new();
         for _ in 0..TRIES {
             let seq = self.take_seq(1);
             bytes[8..12].copy_from_slice(&seq.to_ne_bytes());
             take(None);
             self.send(&bytes)?;
-            match self.read_dump(seq, &mut buffer, &mut take)? {
+            match with_buffer(|buffer| self.read_dump(seq, buffer, &mut take))? {
                 Read::Whole => return Ok(()),
                 Read::Again => {}
             }

@@ -1,5 +1,6 @@
 //! The blocking netlink socket.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -113,6 +114,19 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+thread_local! {
+    static READ_INTO: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Gives the thread's read buffer to `read`: one for all sockets, as a fresh one
+/// for each would be cleared each time.
+pub(super) fn with_buffer<R>(read: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let mut buffer = READ_INTO.take();
+    let result = read(&mut buffer);
+    READ_INTO.set(buffer);
+    result
 }
 
 /// linux/netlink.h; not in every libc release.

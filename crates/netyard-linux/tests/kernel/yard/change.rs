@@ -1,7 +1,7 @@
 //! A yard that is up is changed, or drifts and is healed.
 
 use std::net::UdpSocket;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use netyard_core::interface::{Interface, Kind, Physical};
@@ -36,22 +36,22 @@ fn with_mtu(state: &State, mtu: u32) -> State {
 
 /// Sends numbered packets from left to right while `work` runs; gives how many
 /// were sent and how many arrived.
-fn stream(work: impl FnOnce()) -> (u32, u32) {
+fn stream(work: impl FnOnce(&AtomicU32)) -> (u32, u32) {
     let server = inside("bed-right", || UdpSocket::bind("10.1.0.2:7000").unwrap());
     let client = inside("bed-left", || UdpSocket::bind("10.1.0.1:0").unwrap());
     server.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     // The pace: an answer that does not come.
     client.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let running = AtomicBool::new(true);
+    let sent = AtomicU32::new(0);
     std::thread::scope(|scope| {
         let sender = scope.spawn(|| {
-            let (mut sent, mut buffer) = (0, [0; 8]);
+            let mut buffer = [0; 8];
             while running.load(Ordering::Relaxed) {
                 client.send_to(b"tick", "10.1.0.2:7000").unwrap();
-                sent += 1;
+                sent.fetch_add(1, Ordering::Relaxed);
                 let _ = client.recv_from(&mut buffer);
             }
-            sent
         });
         let receiver = scope.spawn(|| {
             let (mut got, mut buffer) = (0, [0; 8]);
@@ -60,9 +60,10 @@ fn stream(work: impl FnOnce()) -> (u32, u32) {
             }
             got
         });
-        work();
+        work(&sent);
         running.store(false, Ordering::Relaxed);
-        (sender.join().unwrap(), receiver.join().unwrap())
+        sender.join().unwrap();
+        (sent.load(Ordering::Relaxed), receiver.join().unwrap())
     })
 }
 
@@ -76,13 +77,16 @@ fn a_change_in_place_loses_no_packet() {
         wider.insert(with_address(&node("right"), "eth0", "10.1.0.3/24"));
         wider.insert(with_address(&node("left"), "eth0", "10.9.0.1/16"));
         wider.insert(default_route(&node("left"), "eth0", "10.1.0.3"));
-        let (sent, got) = stream(|| {
-            for _ in 0..10 {
+        let (sent, got) = stream(|sent| {
+            for round in 0.. {
+                if round >= 3 && sent.load(Ordering::Relaxed) > 50 {
+                    break;
+                }
+                assert!(round < 100, "the stream does not flow");
                 assert!(up(&wider).unwrap() >= 5);
                 assert!(up(&line).unwrap() >= 5);
             }
         });
-        assert!(sent > 20, "{sent}");
         assert_eq!(got, sent);
         assert_eq!(steps_left(&line), [] as [String; 0]);
         down().unwrap();
@@ -95,7 +99,7 @@ fn the_stream_notices_a_link_that_goes_down() {
     alone(|| {
         up(&line()).unwrap();
         talks(("bed-left", "10.1.0.1"), ("bed-right", "10.1.0.2"));
-        let (sent, got) = stream(|| {
+        let (sent, got) = stream(|_| {
             sh("ip -n bed-right link set eth0 down; sleep 0.2; ip -n bed-right link set eth0 up");
         });
         assert!(got < sent, "{got} of {sent}");
