@@ -1,6 +1,7 @@
 //! The files of a node below `/etc/netns/NAME/`: what `ip netns exec` puts in
 //! place of those of `/etc`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -72,6 +73,12 @@ impl Files {
         if only_mark && fs::remove_file(self.root.join(MADE)).is_ok() {
             let _ = fs::remove_dir(&self.root);
         }
+    }
+
+    /// The directories of nodes there are.
+    pub fn directories(&self) -> BTreeSet<String> {
+        let names = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        names.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
     /// The files of a node that netyard wrote, name and content, sorted.

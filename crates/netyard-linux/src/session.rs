@@ -59,6 +59,8 @@ pub struct Session {
     keeper: Option<Keeper>,
     files: Files,
     rootless: bool,
+    /// This command made the keeper, and nothing in it yet.
+    fresh_keeper: bool,
     descriptors: u64,
     record: Option<Record>,
     sites: Option<Sites>,
@@ -110,9 +112,11 @@ impl Session {
             Access::Write => Some(dir.lock(wait)?),
         };
         let mut keeper = Keeper::find(yard)?;
+        let mut fresh_keeper = false;
         if rootless {
             if keeper.is_none() && access == Access::Write {
                 keeper = Some(Keeper::start(yard, true, dir.path())?);
+                fresh_keeper = true;
             }
             if let Some(keeper) = &keeper {
                 netns::enter_keeper(keeper.pidfd())
@@ -130,6 +134,7 @@ impl Session {
             keeper,
             files: Files::below(root),
             rootless,
+            fresh_keeper,
             descriptors,
             record,
             sites: None,
@@ -186,6 +191,10 @@ impl Session {
     }
 
     fn look(&mut self, desired: &State) -> Result<Sight, Error> {
+        self.look_at(desired, true)
+    }
+
+    fn look_at(&mut self, desired: &State, thorough: bool) -> Result<Sight, Error> {
         let finding = Finding {
             yard: &self.yard,
             published: &self.published,
@@ -198,7 +207,7 @@ impl Session {
             desired,
             record: self.record.as_ref(),
             files: &self.files,
-            host: true,
+            thorough,
         };
         let known = self.sites.take();
         let look = |worker: &mut Worker| {
@@ -236,6 +245,7 @@ impl Session {
         }
         record.add(desired);
         record.write(&self.dir)?;
+        self.fresh_keeper = false;
         let mut journal = Journal::begin(&self.dir.file("journal"), "up")?;
         let mut rest = None;
         let now = loop {
@@ -336,7 +346,7 @@ impl Session {
     pub fn down(&mut self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), Error> {
         self.must_write()?;
         let nothing = State::default();
-        let sight = self.look(&nothing)?;
+        let sight = self.look_at(&nothing, false)?;
         self.dir.create()?;
         let journal = Journal::begin(&self.dir.file("journal"), "down")?;
         let originals = sight.originals.clone();
@@ -379,6 +389,20 @@ impl Session {
         let argv = if argv.is_empty() { &[shell][..] } else { argv };
         crate::process::foreground(inside, argv)
             .map_err(|e| Error::system(format!("could not run `{}` in `{node}`", argv[0]), e))
+    }
+}
+
+/// A command that changed nothing leaves nothing: neither its lock nor a keeper.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.fresh_keeper
+            && let Some(keeper) = self.keeper.take()
+        {
+            let _ = keeper.quit();
+        }
+        if self.lock.is_some() && self.dir.has_only("lock") {
+            let _ = self.dir.remove();
+        }
     }
 }
 

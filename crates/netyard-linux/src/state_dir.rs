@@ -98,6 +98,14 @@ impl StateDir {
         self.path.join(name)
     }
 
+    /// True when nothing but that file, and directories, are in it.
+    pub fn has_only(&self, name: &str) -> bool {
+        let other = |entry: fs::DirEntry| {
+            entry.file_name() != name && !entry.file_type().is_ok_and(|ty| ty.is_dir())
+        };
+        fs::read_dir(&self.path).is_ok_and(|entries| !entries.flatten().any(other))
+    }
+
     /// Makes it.
     pub fn create(&self) -> Result<(), Error> {
         make_dir(&self.base)?;

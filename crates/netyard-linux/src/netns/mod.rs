@@ -32,8 +32,16 @@ pub struct Handle {
 #[derive(Debug)]
 pub struct Worker {
     home: OwnedFd,
-    home_uts: Option<OwnedFd>,
+    uts: Way,
     away: bool,
+}
+
+/// Whether the worker can come back from another UTS namespace.
+#[derive(Debug)]
+enum Way {
+    Unknown,
+    Back(OwnedFd),
+    OneWay,
 }
 
 impl Worker {
@@ -42,7 +50,7 @@ impl Worker {
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
                 let home = open_own("net")?;
-                let mut worker = Self { home, home_uts: None, away: false };
+                let mut worker = Self { home, uts: Way::Unknown, away: false };
                 Ok(work(&mut worker))
             });
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -64,16 +72,12 @@ impl Worker {
 
     /// Makes a UTS namespace with that hostname; the worker stays where it was.
     pub fn create_uts(&mut self, hostname: &str) -> io::Result<OwnedFd> {
-        if self.home_uts.is_none() {
-            self.home_uts = Some(open_own("uts")?);
-        }
-        // SAFETY: no file descriptors are unshared.
-        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUTS)? };
-        let named = rustix::system::sethostname(hostname.as_bytes());
-        let uts = open_own("uts");
-        self.leave_uts()?;
-        named?;
-        uts
+        self.with_uts(|| {
+            // SAFETY: no file descriptors are unshared.
+            unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUTS)? };
+            rustix::system::sethostname(hostname.as_bytes())?;
+            open_own("uts")
+        })
     }
 
     /// Sets the hostname of a UTS namespace.
@@ -86,26 +90,39 @@ impl Worker {
         self.in_uts(uts, || Ok(rustix::system::uname().nodename().to_string_lossy().into_owned()))
     }
 
-    fn in_uts<R>(
+    fn in_uts<R: Send>(
         &mut self,
         uts: BorrowedFd<'_>,
-        work: impl FnOnce() -> io::Result<R>,
+        work: impl FnOnce() -> io::Result<R> + Send,
     ) -> io::Result<R> {
-        if self.home_uts.is_none() {
-            self.home_uts = Some(open_own("uts")?);
-        }
-        move_into_link_name_space(uts, Some(LinkNameSpaceType::HostNameAndNISDomainName))?;
-        let done = work();
-        self.leave_uts()?;
-        done
+        self.with_uts(|| {
+            move_into_link_name_space(uts, Some(LinkNameSpaceType::HostNameAndNISDomainName))?;
+            work()
+        })
     }
 
-    fn leave_uts(&mut self) -> io::Result<()> {
-        if let Some(home) = &self.home_uts {
+    /// Runs `work`, which changes the UTS namespace, and comes back. In a user
+    /// namespace the UTS namespace outside belongs to somebody else, and there is
+    /// no way back into it: then a thread of its own goes, and ends there.
+    fn with_uts<R: Send>(&mut self, work: impl FnOnce() -> io::Result<R> + Send) -> io::Result<R> {
+        let enter = |home: &OwnedFd| {
             let kind = LinkNameSpaceType::HostNameAndNISDomainName;
-            move_into_link_name_space(home.as_fd(), Some(kind))?;
+            move_into_link_name_space(home.as_fd(), Some(kind))
+        };
+        if matches!(self.uts, Way::Unknown) {
+            let home = open_own("uts")?;
+            self.uts = if enter(&home).is_ok() { Way::Back(home) } else { Way::OneWay };
         }
-        Ok(())
+        match &self.uts {
+            Way::Back(home) => {
+                let done = work();
+                enter(home)?;
+                done
+            }
+            _ => std::thread::scope(|scope| {
+                scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }),
+        }
     }
 
     /// Enters a network namespace; one call leads from one into the next.

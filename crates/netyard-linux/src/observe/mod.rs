@@ -86,8 +86,9 @@ pub(crate) struct Question<'a> {
     pub record: Option<&'a Record>,
     /// Where the nodes' files are.
     pub files: &'a Files,
-    /// False where the host's own namespace is another's business.
-    pub host: bool,
+    /// False where the yard is to be taken away: then only what does not go with
+    /// its namespaces is asked for.
+    pub thorough: bool,
 }
 
 /// What was seen.
@@ -118,23 +119,25 @@ pub(crate) fn observe(
     let keys = setting_keys(question);
     let mut sight = Sight::default();
     let mut proc = Proc::default();
+    let with_files = question.files.directories();
     for site in sites.iter_mut() {
-        if site.place == Place::Host && !question.host {
-            continue;
-        }
         let place = site.place.clone();
         let failed = |e| Error::system(format!("could not look into `{place}`"), e);
+        let brief = !question.thorough && place != Place::Host;
+        let classes = if brief { Classes::default() } else { classes };
         let found = dumps::visit(worker, site, classes, question, &mut sight).map_err(failed)?;
         for object in found {
             sight.state.insert(object);
         }
-        if let Some(keys) = keys.get(&place) {
+        if let Some(keys) = keys.get(&place).filter(|_| !brief) {
             read_settings(worker, site, keys, &mut proc, question, &mut sight)?;
         }
         if place != Place::Host {
             let namespace = namespace(worker, site)?;
             sight.state.insert(namespace);
-            files(site, question, &mut sight.state)?;
+            if with_files.contains(&site.netns) {
+                files(site, question, &mut sight.state)?;
+            }
         }
     }
     sight.state = std::mem::take(&mut sight.state).as_managed_by(question.desired);

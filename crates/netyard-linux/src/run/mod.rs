@@ -79,6 +79,8 @@ pub(crate) struct Run<'a> {
     pending: BTreeMap<Place, Vec<interfaces::Pending>>,
     /// The bonds there are: their members join while they are down.
     bonds: BTreeSet<InterfaceId>,
+    /// There is a place to publish namespaces in.
+    prepared: bool,
     /// Interfaces that were cut off while being made.
     pub unfinished: Vec<(Place, u32)>,
     /// The kernel lost replies: what failed is known only by looking.
@@ -123,6 +125,7 @@ impl<'a> Run<'a> {
             flush: BTreeMap::new(),
             pending: BTreeMap::new(),
             bonds: BTreeSet::new(),
+            prepared: false,
             unfinished: Vec::new(),
             replies_lost: false,
             lenient: false,
@@ -139,8 +142,12 @@ impl<'a> Run<'a> {
         let of = plan.steps().count();
         let mut done = 0;
         for (number, batch) in plan.batches.iter().enumerate() {
-            self.before(batch)?;
-            journal.batch(number, batch)?;
+            let ready = self.before(batch).and_then(|()| journal.batch(number, batch));
+            if let Err(error) = ready {
+                progress(Progress::Undoing);
+                let failed = vec![Failed { index: 0, error, partly: true }];
+                return Err(self.take_back(plan, number, failed, journal));
+            }
             kill_switch(number, "before");
             let ops: Vec<&Op> = batch.steps.iter().map(|step| &step.op).collect();
             let mut failed = self.execute(batch.phase, &ops);
@@ -150,7 +157,7 @@ impl<'a> Run<'a> {
             }
             if !failed.is_empty() {
                 progress(Progress::Undoing);
-                return Err(self.take_back(plan, number, failed, journal));
+                return Err(self.take_back(plan, number + 1, failed, journal));
             }
             journal.done(number)?;
             kill_switch(number, "after");
@@ -192,12 +199,12 @@ impl<'a> Run<'a> {
         places.into_iter().flat_map(|place| self.send_at(&place, Vec::new(), &[])).collect()
     }
 
-    /// Undoes the batches up to `number`, in which steps failed; gives the error
-    /// that tells all of it.
+    /// Undoes the first `begun` batches, in the last of which steps failed; gives
+    /// the error that tells all of it.
     fn take_back(
         &mut self,
         plan: &Plan,
-        number: usize,
+        begun: usize,
         failed: Vec<Failed>,
         journal: &mut Journal,
     ) -> Error {
@@ -206,10 +213,10 @@ impl<'a> Run<'a> {
         let not_done: BTreeSet<usize> =
             failed.iter().filter(|f| !f.partly).map(|f| f.index).collect();
         let mut undone = Undone::default();
-        for (n, batch) in plan.batches[..=number].iter().enumerate().rev() {
+        for (n, batch) in plan.batches[..begun].iter().enumerate().rev() {
             let steps = batch.steps.iter().enumerate();
             let to_undo: Vec<&Step> = steps
-                .filter(|(i, _)| n != number || !not_done.contains(i))
+                .filter(|(i, _)| n + 1 != begun || !not_done.contains(i))
                 .map(|(_, step)| step)
                 .rev()
                 .collect();
@@ -296,7 +303,7 @@ impl<'a> Run<'a> {
         for failure in failures {
             let Some(&index) = owners.get(failure.index) else { continue };
             let Some(op) = ops.get(index) else { continue };
-            if self.lenient && is_removal(op) && is_gone(failure.errno) {
+            if is_removal(op) && is_gone(failure.errno) {
                 continue;
             }
             // One failure of a step is enough to tell.

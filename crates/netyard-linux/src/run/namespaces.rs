@@ -89,7 +89,9 @@ impl Run<'_> {
             site.note(1, &full, &kernel, 65536);
         }
         if namespace.published {
-            self.published.prepare().map_err(failed)?;
+            if !std::mem::replace(&mut self.prepared, true) {
+                self.published.prepare().map_err(failed)?;
+            }
             publish(self.published, &site).map_err(failed)?;
         }
         self.sites.insert(site);

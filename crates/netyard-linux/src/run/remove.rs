@@ -154,6 +154,7 @@ impl Run<'_> {
         let there: Vec<Place> =
             places.into_iter().filter(|place| self.sites.get(place).is_some()).collect();
         let keeper = self.keeper.as_ref();
+        self.prepared = false;
         match super::drop_and_wait(self.worker, self.sites, &there, self.published, keeper) {
             Ok(()) => Vec::new(),
             Err(error) => vec![Failed { index: run[0], error, partly: true }],

@@ -215,7 +215,7 @@ pub fn snapshot() -> String {
         awk '{ print $4, $5, $9, $10 }' /proc/self/mountinfo | sort;
         for f in net/ipv4/ip_forward net/ipv4/conf/all/rp_filter net/ipv6/conf/all/forwarding net/ipv4/conf/all/accept_redirects;
           do echo $f $(cat /proc/sys/$f); done;
-        ls -A /run /tmp | grep netyard || true;
+        ls -A /run | grep netyard || true;
         all=$(ps -e -o stat=,comm=); echo \"$all\" | grep -v -e ^Z -e ' ps$' | sed 's/.* //' | sort")
 }
 

@@ -4,6 +4,7 @@
 mod change;
 mod faults;
 mod ground;
+mod inside;
 mod life;
 mod size;
 
