@@ -10,7 +10,8 @@ use crate::bed::node;
 fn file(name: &str, content: &str) -> Object {
     let node = NodeName::new("n1").unwrap();
     let (netns, name) = ("bed-n1".to_owned(), name.to_owned());
-    Object::File(File { node, netns, name, content: content.to_owned() })
+    let content = format!("{}\n{content}", File::MARK);
+    Object::File(File { node, netns, name, content })
 }
 
 fn command(index: u32, script: &str) -> Object {
@@ -24,7 +25,7 @@ fn hosted() -> State {
         Object::Namespace(o) => o.hostname = Some("first".to_owned()),
         _ => unreachable!(),
     });
-    state.insert(file("hosts", "# netyard wrote this\n10.0.0.2 second\n"));
+    state.insert(file("hosts", "10.0.0.2 second\n"));
     state
 }
 
@@ -40,7 +41,7 @@ fn a_command_sees_its_node_runs_once_and_ends_with_it() {
         ));
         up(&state).unwrap();
         let seen = sh("cat /run/seen");
-        assert_eq!(seen, "first\n# netyard wrote this\n10.0.0.2 second\neth0\nlo\n");
+        assert_eq!(seen, format!("first\n{}\n10.0.0.2 second\neth0\nlo\n", File::MARK));
         assert_eq!(steps_left(&state), [] as [String; 0]);
         up(&state).unwrap();
         assert_eq!(sh("cat /run/seen"), seen);
@@ -76,7 +77,7 @@ fn hostname_and_files_change_in_place() {
             _ => unreachable!(),
         });
         let mut second = second;
-        second.insert(file("hosts", "# netyard wrote this\n"));
+        second.insert(file("hosts", ""));
         assert_eq!(up(&second).unwrap(), 2);
         let status = open()
             .exec(
@@ -86,7 +87,7 @@ fn hostname_and_files_change_in_place() {
             )
             .unwrap();
         assert_eq!(status.code(), Some(3));
-        assert_eq!(sh("cat /run/seen"), "renamed\n# netyard wrote this\n");
+        assert_eq!(sh("cat /run/seen"), format!("renamed\n{}\n", File::MARK));
         assert_eq!(steps_left(&second), [] as [String; 0]);
         let unknown = open().exec(&NodeName::new("nobody").unwrap(), &[]).unwrap_err();
         assert_eq!(unknown.kind(), ErrorKind::NotFound);
