@@ -9,7 +9,6 @@ use netyard_core::name::{InterfaceName, YardName};
 use netyard_core::state::Place;
 use netyard_core::wire::{link, qdisc, route};
 use rustix::fs::{Mode, OFlags};
-
 use rustix::io::Errno;
 
 use crate::error::Error;
@@ -107,8 +106,7 @@ fn has_kind(socket: &mut Socket, kind: &str) -> std::io::Result<bool> {
     let request = match (kind, kind.strip_prefix("qdisc:")) {
         ("tun", _) => {
             let flags = OFlags::RDWR | OFlags::CLOEXEC;
-            let device = rustix::fs::open("/dev/net/tun", flags, Mode::empty());
-            return Ok(device.is_ok());
+            return Ok(rustix::fs::open("/dev/net/tun", flags, Mode::empty()).is_ok());
         }
         ("bridge-vlan", _) => crate::netlink::vlan_bridge(),
         (_, Some(qdisc)) => crate::netlink::bare_qdisc(qdisc),

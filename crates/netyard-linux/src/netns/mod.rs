@@ -32,16 +32,16 @@ pub struct Handle {
 #[derive(Debug)]
 pub struct Worker {
     home: OwnedFd,
-    uts: Way,
+    uts: Return,
     away: bool,
 }
 
 /// Whether the worker can come back from another UTS namespace.
 #[derive(Debug)]
-enum Way {
+enum Return {
     Unknown,
-    Back(OwnedFd),
-    OneWay,
+    To(OwnedFd),
+    Impossible,
 }
 
 impl Worker {
@@ -50,7 +50,7 @@ impl Worker {
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
                 let home = open_own("net")?;
-                let mut worker = Self { home, uts: Way::Unknown, away: false };
+                let mut worker = Self { home, uts: Return::Unknown, away: false };
                 Ok(work(&mut worker))
             });
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -109,12 +109,12 @@ impl Worker {
             let kind = LinkNameSpaceType::HostNameAndNISDomainName;
             move_into_link_name_space(home.as_fd(), Some(kind))
         };
-        if matches!(self.uts, Way::Unknown) {
+        if matches!(self.uts, Return::Unknown) {
             let home = open_own("uts")?;
-            self.uts = if enter(&home).is_ok() { Way::Back(home) } else { Way::OneWay };
+            self.uts = if enter(&home).is_ok() { Return::To(home) } else { Return::Impossible };
         }
         match &self.uts {
-            Way::Back(home) => {
+            Return::To(home) => {
                 let done = work();
                 enter(home)?;
                 done
