@@ -144,12 +144,6 @@ impl Interface {
         message.attributes.push(LinkAttribute::IfName(self.kernel_name.as_str().to_owned()));
         message.attributes.extend(target.netns.map(LinkAttribute::NetNsFd));
         message.attributes.push(LinkAttribute::Group(group(target.yard)));
-        if matches!(self.kind, Kind::Veth(_)) {
-            // What the kernel uses anyway; it would make one of each for every
-            // processor, each a directory in sysfs: a quarter of the making.
-            message.attributes.push(LinkAttribute::NumTxQueues(1));
-            message.attributes.push(LinkAttribute::NumRxQueues(1));
-        }
         self.push_sizes(&mut message);
         if matches!(self.kind, Kind::Veth(_)) {
             // A veth uses one queue unless told otherwise, yet registers one in
