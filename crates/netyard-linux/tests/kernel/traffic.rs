@@ -9,7 +9,7 @@ use netyard_core::state::Place;
 use crate::bed::Bed;
 
 /// How long a path may take to become ready (bridge ports, carrier).
-const READY: Duration = Duration::from_secs(5);
+const READY: Duration = Duration::from_secs(15);
 const ROUND: Duration = Duration::from_millis(50);
 
 impl Bed<'_> {
