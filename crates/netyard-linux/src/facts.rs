@@ -7,7 +7,7 @@ use netyard_core::facts::{Facts, HostInterface, HostRoute};
 use netyard_core::interface::Kind;
 use netyard_core::name::{InterfaceName, YardName};
 use netyard_core::state::Place;
-use netyard_core::wire::{link, qdisc, route};
+use netyard_core::wire::{LongMarks, group, link, qdisc, route};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
@@ -27,9 +27,12 @@ pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts,
         })
         .map_err(failed)?;
     let slices: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
-    let (names, seen) = link::read_all(yard, &Place::Host, &slices);
+    let (names, seen) = link::read_all(yard, &Place::Host, &LongMarks::default(), &slices);
     let mut host_interfaces = BTreeMap::new();
-    for one in seen.iter().filter(|one| one.mark.as_ref().is_none_or(|m| m.yard != *yard)) {
+    let foreign = |one: &&link::Seen| {
+        one.group != group(yard) && one.mark.as_ref().is_none_or(|mark| mark.yard != *yard)
+    };
+    for one in seen.iter().filter(foreign) {
         if let Ok(name) = InterfaceName::new(&one.kernel_name) {
             let interface = HostInterface {
                 kind: one.kind.clone(),

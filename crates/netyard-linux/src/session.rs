@@ -9,6 +9,7 @@ use netyard_core::facts::Facts;
 use netyard_core::name::{NodeName, YardName};
 use netyard_core::plan::Plan;
 use netyard_core::state::{Place, State};
+use netyard_core::wire::LongMarks;
 
 use crate::error::{Error, ErrorKind};
 use crate::files::Files;
@@ -202,9 +203,11 @@ impl Session {
             hints: desired,
             descriptors: self.descriptors,
         };
+        let long = LongMarks::of(&self.yard, desired);
         let question = Question {
             yard: &self.yard,
             desired,
+            long: &long,
             record: self.record.as_ref(),
             files: &self.files,
             thorough,

@@ -10,9 +10,11 @@
 //! * [`PROTOCOL`](super::PROTOCOL) marks addresses, routes, rules, neighbours.
 //! * The handle of a qdisc ([`super::qdisc`]) marks impairments.
 
+use std::collections::BTreeMap;
+
 use crate::interface::{Interface, Kind};
 use crate::name::{FullName, InterfaceName, NodeName, YardName, fnv1a};
-use crate::state::{InterfaceId, Place};
+use crate::state::{InterfaceId, Object, Place, State};
 
 /// Longest alias that can be set, in bytes: `IFALIASZ` is 256 (linux/if.h), the
 /// kernel wants less, and the text is sent with a zero at its end.
@@ -39,6 +41,9 @@ pub fn group(yard: &YardName) -> u32 {
 /// that name). Names have no `/` and no `:`, so this is unambiguous. The other
 /// interface is named because the kernel gives only its index and a namespace
 /// number, which would cost a request for each pair of namespaces to resolve.
+///
+/// Names that are too long for an alias are in it as a hash, `netyard:YARD/#…`,
+/// and only who knows the names reads it: [`LongMarks`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// The yard.
@@ -65,8 +70,16 @@ impl Mark {
         Self { yard: yard.clone(), id: interface.id.clone(), other, host_name }
     }
 
-    /// As it is written; the kernel refuses one longer than [`ALIAS_MAX`].
+    /// As it is written, at most [`ALIAS_MAX`] bytes.
     pub fn alias(&self) -> String {
+        let whole = self.in_words();
+        if whole.len() <= ALIAS_MAX {
+            return whole;
+        }
+        format!("{PREFIX}{}/#{:016x}", self.yard, fnv1a(&[whole.as_bytes()]))
+    }
+
+    fn in_words(&self) -> String {
         let mut alias = format!("{PREFIX}{}", self.yard);
         for id in [Some(&self.id), self.other.as_ref()].into_iter().flatten() {
             alias += "/";
@@ -81,9 +94,17 @@ impl Mark {
         alias
     }
 
-    /// True when the kernel takes the alias.
-    pub fn fits(&self) -> bool {
-        self.alias().len() <= ALIAS_MAX
+    /// True where the alias may be a hash; `false` is sure.
+    fn is_long(&self) -> bool {
+        let length = |id: &InterfaceId| {
+            let place = match &id.place {
+                Place::Node(node) => node.as_str().len() + 5,
+                Place::Host | Place::Fabric => 7,
+            };
+            place + id.name.as_str().len() + 2
+        };
+        let other = self.other.as_ref().map_or(0, length);
+        PREFIX.len() + self.yard.as_str().len() + length(&self.id) + other + 16 > ALIAS_MAX
     }
 
     /// Reads an alias; none for one that is not netyard's.
@@ -105,6 +126,26 @@ impl Mark {
             _ => return None,
         }
         Some(Self { yard, id, other, host_name })
+    }
+}
+
+/// The marks whose names are too long for an alias, by their aliases.
+#[derive(Clone, Debug, Default)]
+pub struct LongMarks(BTreeMap<String, Mark>);
+
+impl LongMarks {
+    /// Those of the interfaces in a State.
+    pub fn of(yard: &YardName, state: &State) -> Self {
+        let interfaces = state.objects().filter_map(|object| match object {
+            Object::Interface(interface) => Some(Mark::of(yard, interface)),
+            _ => None,
+        });
+        Self(interfaces.filter(Mark::is_long).map(|mark| (mark.alias(), mark)).collect())
+    }
+
+    /// What an alias says.
+    pub fn read(&self, alias: &str) -> Option<Mark> {
+        Mark::parse(alias).or_else(|| self.0.get(alias).cloned())
     }
 }
 
@@ -167,6 +208,37 @@ mod tests {
             ["", "eth0", "netyard:", "netyard:home", "netyard:home/r1", "netyard:a/b/c/d/e/f"]
         {
             assert_eq!(Mark::parse(alias), None, "{alias}");
+        }
+    }
+
+    #[test]
+    fn names_of_any_length_have_a_mark() {
+        use crate::interface::{Interface, Veth};
+        let yard = YardName::new("home").unwrap();
+        for length in 1..=255 {
+            let name = "ü".repeat(length / 2) + if length % 2 == 0 { "" } else { "x" };
+            let end = |own: &str, other: &str| Interface {
+                id: id(node(own), &name),
+                kernel_name: InterfaceName::new("eth0").unwrap(),
+                kind: Kind::Veth(Veth { peer: id(node(other), &name) }),
+                parent: None,
+                master: None,
+                port: None,
+                mtu: None,
+                mac: None,
+                up: true,
+            };
+            let state: State = [end("r1", "r2"), end("r2", "r1")]
+                .map(|end| Object::Interface(Box::new(end)))
+                .into_iter()
+                .collect();
+            let long = LongMarks::of(&yard, &state);
+            for object in state.objects() {
+                let Object::Interface(interface) = object else { unreachable!() };
+                let mark = Mark::of(&yard, interface);
+                assert!(mark.alias().len() <= ALIAS_MAX);
+                assert_eq!(long.read(&mark.alias()), Some(mark));
+            }
         }
     }
 

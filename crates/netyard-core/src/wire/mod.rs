@@ -26,7 +26,7 @@ pub mod rule;
 mod tests;
 pub mod vlan;
 
-pub use mark::{Mark, group};
+pub use mark::{LongMarks, Mark, group};
 pub use names::{Names, UnknownInterface};
 use netlink_packet_core::NLM_F_DUMP;
 use netlink_packet_route::RouteNetlinkMessage;

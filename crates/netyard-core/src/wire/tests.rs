@@ -8,7 +8,7 @@ use netlink_packet_core::NetlinkSerializable;
 use netlink_packet_route::RouteNetlinkMessage;
 
 use super::link::{Creation, Made, Target, read_all};
-use super::{Names, Request, address, group, neighbour, qdisc, route, rule, vlan};
+use super::{LongMarks, Names, Request, address, group, neighbour, qdisc, route, rule, vlan};
 use crate::addr::Mac;
 use crate::interface::{
     Bond, BondMode, Bridge, BridgePort, Interface, Ipvlan, IpvlanIsolation, IpvlanMode, Kind,
@@ -96,7 +96,7 @@ fn survives(interface: &Interface, target: Target<'_>) {
     requests.extend(interface.configuration(&target, Made::Whole));
     let messages = [joined(&requests), neighbour_link(3, "eth0"), neighbour_link(4, "br0")];
     let messages: Vec<&[u8]> = messages.iter().map(|m| &m[..]).collect();
-    let (names, seen) = read_all(target.yard, &node("r1"), &messages);
+    let (names, seen) = read_all(target.yard, &node("r1"), &LongMarks::default(), &messages);
     assert_eq!(seen[0].interface.as_ref(), Some(interface));
     assert_eq!(seen[0].group, group(target.yard));
     assert_eq!(names.index(&interface.id.name), Ok(target.index));
@@ -211,7 +211,7 @@ fn both_ends_of_a_cable_survive() {
     let pair = Interface::pair_creation(&first, &at, &second, &peer_at);
     let mut requests = vec![pair];
     requests.extend(first.configuration(&at, Made::Whole));
-    let (_, seen) = read_all(&yard, &Place::Fabric, &[&joined(&requests)]);
+    let (_, seen) = read_all(&yard, &Place::Fabric, &LongMarks::default(), &[&joined(&requests)]);
     assert_eq!(seen[0].interface.as_ref(), Some(&first));
 
     let RouteNetlinkMessage::NewLink(message) = &requests[0].message else { unreachable!() };
@@ -241,10 +241,10 @@ fn what_no_message_makes_is_configured_whole() {
         requests.push(interface.moving(7, &target(&yard)));
         joined(&requests)
     };
-    let (_, seen) = read_all(&yard, &node("r1"), &[&bare(&physical)]);
+    let (_, seen) = read_all(&yard, &node("r1"), &LongMarks::default(), &[&bare(&physical)]);
     assert_eq!(seen[0].interface.as_ref(), Some(&physical));
     assert_eq!(seen[0].group, 0, "hardware in the group would keep it from being deleted");
-    let (_, seen) = read_all(&yard, &node("r1"), &[&bare(&tap)]);
+    let (_, seen) = read_all(&yard, &node("r1"), &LongMarks::default(), &[&bare(&tap)]);
     assert_eq!(seen[0].group, group(&yard));
 }
 
@@ -255,9 +255,9 @@ fn a_strangers_interface_is_only_seen() {
     let dummy = interface(Kind::Dummy);
     let theirs = dummy.configuration(&target(&stranger), Made::Bare);
     let elsewhere = dummy.configuration(&target(&yard), Made::Bare);
-    let (_, seen) = read_all(&yard, &node("r1"), &[&joined(&theirs)]);
+    let (_, seen) = read_all(&yard, &node("r1"), &LongMarks::default(), &[&joined(&theirs)]);
     assert!(seen[0].interface.is_none());
-    let (_, seen) = read_all(&yard, &node("r2"), &[&joined(&elsewhere)]);
+    let (_, seen) = read_all(&yard, &node("r2"), &LongMarks::default(), &[&joined(&elsewhere)]);
     assert!(seen[0].interface.is_none(), "it was moved by somebody");
     assert!(seen[0].mark.is_some());
 }
@@ -510,7 +510,7 @@ fn no_message_makes_a_reader_stumble() {
             })
             .collect();
         let (place, names) = (node("r1"), names());
-        let _ = read_all(&yard(), &place, &[&bytes]);
+        let _ = read_all(&yard(), &place, &LongMarks::default(), &[&bytes]);
         let _ = address::read(&place, &names, &bytes);
         let _ = neighbour::read(&place, &names, &bytes);
         let _ = route::read_any(&place, &names, &bytes);

@@ -53,7 +53,7 @@ pub(super) fn visit(
     let socket = site.socket(worker)?;
     let dump = Dump::of(socket, &link::links())?;
     let messages = dump.messages();
-    let (names, seen) = link::read_all(question.yard, &place, &messages);
+    let (names, seen) = link::read_all(question.yard, &place, question.long, &messages);
     let group = wire::group(question.yard);
     for one in &seen {
         if one.group == group && one.mark.is_none() && one.interface.is_none() {

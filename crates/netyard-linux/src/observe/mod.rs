@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use netyard_core::name::YardName;
 use netyard_core::state::{Key, Namespace, Object, Place, State};
+use netyard_core::wire::LongMarks;
 
 use crate::error::Error;
 use crate::files::Files;
@@ -82,6 +83,8 @@ pub(crate) struct Question<'a> {
     /// What is wanted: its settings are read, and what it leaves to the kernel
     /// is left out.
     pub desired: &'a State,
+    /// The marks of what is wanted that an alias cannot hold.
+    pub long: &'a LongMarks,
     /// What the last `up` left, if the state directory is there.
     pub record: Option<&'a Record>,
     /// Where the nodes' files are.

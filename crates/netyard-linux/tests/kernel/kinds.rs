@@ -113,6 +113,31 @@ fn a_bridge_joins_its_ports() {
 }
 
 #[test]
+fn names_of_any_length_and_script_are_known_again() {
+    isolated(|bed| {
+        let names = [35, 105, 252].map(|length| "Zürich".repeat(40)[..length].to_owned());
+        let a = node("a");
+        let nodes = names.each_ref().map(|name| node(&name[..name.len().min(224)]));
+        let mut objects = empty(&a);
+        for ((place, name), number) in nodes.iter().zip(&names).zip(1..) {
+            let [mut end, port] = cable([(place, name), (&a, &name[..name.len() - 1])]);
+            end.mtu = Some(1400 + number);
+            objects.extend(empty(place));
+            objects.extend([object(end), object(port)]);
+            objects.push(with_address(place, name, &format!("10.{number}.0.1/24")));
+            objects.push(with_address(&a, &name[..name.len() - 1], &format!("10.{number}.0.2/24")));
+        }
+        become_objects(bed, objects);
+        for (place, number) in nodes.iter().zip(1..) {
+            bed.talks((place, &format!("10.{number}.0.1")), (&a, &format!("10.{number}.0.2")));
+        }
+        // Forgotten and unasked for, they go all the same.
+        bed.command(&Place::Host, "rm -rf /run/netyard");
+        bed.clear();
+    });
+}
+
+#[test]
 fn every_setting_of_a_bridge_is_kept_and_changes_in_place() {
     isolated(|bed| {
         let settled = Bridge {

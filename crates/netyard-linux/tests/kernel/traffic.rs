@@ -8,7 +8,8 @@ use netyard_core::state::Place;
 
 use crate::bed::Bed;
 
-/// How long a path may take to become ready (bridge ports, carrier).
+/// How long a path may take to become ready: a port that was listening when
+/// spanning tree went off does so to the end of its old delay.
 const READY: Duration = Duration::from_secs(15);
 const ROUND: Duration = Duration::from_millis(50);
 

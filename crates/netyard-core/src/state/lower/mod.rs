@@ -4,7 +4,8 @@ use super::{Address, Command, File, Object, Place, PortVlan, Qdisc, State};
 use crate::interface::{self, Kind};
 use crate::yard::{Interface, Membership, Node, Yard};
 
-/// The State that a yard asks for.
+/// The State that a yard asks for, in the steps in which the kernel keeps its
+/// numbers.
 ///
 /// Objects are made in about the order of their keys, so that the set is built
 /// from sorted runs: a yard of 1,000 nodes has 10,000 of them.
@@ -46,7 +47,7 @@ pub fn lower(yard: &Yard) -> State {
         push_files(node, &mut objects);
         push_commands(node, &mut objects);
     }
-    objects.into_iter().collect()
+    objects.into_iter().collect::<State>().settled()
 }
 
 fn push_vlans(device: &interface::Interface, vlans: &[Membership], objects: &mut Vec<Object>) {

@@ -8,7 +8,7 @@ use crate::interface::{
 use crate::name::{FullName, InterfaceName, YardName};
 use crate::state::{InterfaceId, Place};
 use crate::wire::attribute::text;
-use crate::wire::{Mark, Names, attributes, mac, u32_of};
+use crate::wire::{LongMarks, Mark, Names, attributes, mac, u32_of};
 
 // linux/if_link.h, linux/if.h
 const IFLA_ADDRESS: u16 = 1;
@@ -102,11 +102,6 @@ impl<'a> Link<'a> {
     /// True for `lo`.
     pub fn is_loopback(&self) -> bool {
         self.flags & IFF_LOOPBACK != 0
-    }
-
-    /// What its alias says, if it is marked as netyard's.
-    pub fn mark(&self) -> Option<Mark> {
-        Mark::parse(self.alias)
     }
 
     /// The interface, which is in `place` and marked so.
@@ -207,14 +202,20 @@ pub struct Seen {
 }
 
 /// Reads a dump of `place`'s interfaces, each message without its netlink
-/// header, and which has which index.
-pub fn read_all(yard: &YardName, place: &Place, messages: &[&[u8]]) -> (Names, Vec<Seen>) {
+/// header, and which has which index. `long` are the marks that an alias cannot
+/// hold.
+pub fn read_all(
+    yard: &YardName,
+    place: &Place,
+    long: &LongMarks,
+    messages: &[&[u8]],
+) -> (Names, Vec<Seen>) {
     let links: Vec<Link<'_>> = messages.iter().filter_map(|m| Link::parse(m)).collect();
     let ours = |mark: &Mark| mark.yard == *yard && mark.id.place == *place;
     let mut names = Names::default();
     let mut marks = Vec::with_capacity(links.len());
     for link in &links {
-        let mark = link.mark();
+        let mark = long.read(link.alias);
         let full = match mark.as_ref().filter(|mark| ours(mark)) {
             Some(mark) => Some(mark.id.name.clone()),
             None => FullName::new(link.name).ok(),
