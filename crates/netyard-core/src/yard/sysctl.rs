@@ -203,10 +203,12 @@ impl Settings<'_, '_> {
     /// Link-local addresses are made by the kernel, which tries them for a second
     /// or two; until then a router asks nobody for his hardware address
     /// (`ndisc_send_ns`, net/ipv6/ndisc.c), and packets through it wait. In a
-    /// yard nobody else can have them, so they are not tried, but on interfaces
-    /// with `dad: true`.
+    /// yard nobody else can have them, so routers do not try them, but on
+    /// interfaces with `dad: true`.
     fn add_dad(&mut self, cast: &Cast<'_>) {
-        if self.node.place == Place::Host {
+        let forwarding = self.values.get(&(None, FORWARD[1].to_owned()));
+        let is_router = forwarding.is_some_and(|(value, _)| value != "0");
+        if self.node.place == Place::Host || !is_router {
             return;
         }
         let mut add = |key: Key, value: &str, span| {
