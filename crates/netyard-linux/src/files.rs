@@ -19,6 +19,25 @@ pub struct Files {
     root: PathBuf,
 }
 
+/// What was read of all nodes' files.
+#[derive(Debug)]
+pub struct Shelf<'a> {
+    files: &'a Files,
+    directories: BTreeSet<String>,
+}
+
+impl Shelf<'_> {
+    /// The files of a node that netyard wrote, name and content, sorted.
+    pub fn read(&self, netns: &str) -> io::Result<Vec<(String, String)>> {
+        if self.directories.contains(netns) { self.files.read(netns) } else { Ok(Vec::new()) }
+    }
+
+    /// A node's directory, by the name of its namespace.
+    pub fn directory(&self, netns: &str) -> PathBuf {
+        self.files.directory(netns)
+    }
+}
+
 impl Files {
     /// Those below `/etc/netns`, or another directory without root.
     pub fn below(root: impl Into<PathBuf>) -> Self {
@@ -79,6 +98,11 @@ impl Files {
     pub fn directories(&self) -> BTreeSet<String> {
         let names = fs::read_dir(&self.root).into_iter().flatten().flatten();
         names.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
+    /// Which directories there are, for reading many.
+    pub fn shelf(&self) -> Shelf<'_> {
+        Shelf { files: self, directories: self.directories() }
     }
 
     /// The files of a node that netyard wrote, name and content, sorted.

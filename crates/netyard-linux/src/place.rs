@@ -11,6 +11,7 @@ use netyard_core::wire::Names;
 
 use crate::netlink::{Protocol, Socket};
 use crate::netns::Worker;
+use crate::observe::Dump;
 
 /// The index from which netyard numbers interfaces in namespaces with many. The
 /// two ends of a veth pair must not have the same one, or the kernel does not
@@ -35,6 +36,8 @@ pub(crate) struct Site {
     pub names: Names,
     /// MTUs of its interfaces, in bytes.
     pub mtus: BTreeMap<FullName, u32>,
+    /// Its links as they were when it was found; for the first look only.
+    pub links: Option<Dump>,
     socket: Option<Socket>,
     next_index: u32,
 }
@@ -51,6 +54,7 @@ impl Site {
             uts,
             names: Names::default(),
             mtus: BTreeMap::new(),
+            links: None,
             socket: None,
             next_index,
         }

@@ -17,6 +17,7 @@ mod batch;
 mod dump;
 mod events;
 mod fault;
+mod netconf;
 mod reply;
 mod requests;
 mod socket;

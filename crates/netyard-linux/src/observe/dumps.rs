@@ -7,7 +7,7 @@ use netyard_core::state::{Command, Key, Object, Place};
 use netyard_core::wire::{self, Request, address, link, neighbour, qdisc, route, rule, vlan};
 
 use super::{Classes, Question, Sight};
-use crate::netlink::{Batch, Socket};
+use crate::netlink::Socket;
 use crate::netns::Worker;
 use crate::place::Site;
 
@@ -15,8 +15,8 @@ use crate::place::Site;
 const RAN: &str = "netyard.ran.";
 
 /// The messages of a dump, without their netlink headers, in one buffer.
-#[derive(Default)]
-struct Dump {
+#[derive(Debug, Default)]
+pub(crate) struct Dump {
     bytes: Vec<u8>,
     ranges: Vec<(u16, usize, usize)>,
 }
@@ -50,8 +50,10 @@ pub(super) fn visit(
 ) -> io::Result<Vec<Object>> {
     let mut found = Vec::new();
     let place = site.place.clone();
-    let socket = site.socket(worker)?;
-    let dump = Dump::of(socket, &link::links())?;
+    let dump = match site.links.take() {
+        Some(links) => links,
+        None => Dump::of(site.socket(worker)?, &link::links())?,
+    };
     let messages = dump.messages();
     let (names, seen) = link::read_all(question.yard, &place, question.long, &messages);
     let group = wire::group(question.yard);
@@ -145,13 +147,12 @@ fn own_bridge_port(object: &Object) -> Option<netyard_core::state::InterfaceId> 
     }
 }
 
-/// The alias of `lo`, which has index 1 in every namespace.
-pub(super) fn lo_alias(socket: &mut Socket) -> io::Result<String> {
-    let mut batch = Batch::default();
-    batch.push(crate::netlink::get_link(1));
-    let answers = socket.run(batch)?.answers;
-    let lo = answers.first().and_then(|whole| link::Link::parse(whole.get(16..)?));
-    Ok(lo.map(|lo| lo.alias.to_owned()).unwrap_or_default())
+/// The links of a namespace, and the alias of its `lo`.
+pub(super) fn links(socket: &mut Socket) -> io::Result<(Dump, String)> {
+    let dump = Dump::of(socket, &link::links())?;
+    let mut all = dump.messages().into_iter().filter_map(link::Link::parse);
+    let alias = all.find(link::Link::is_loopback).map(|lo| lo.alias.to_owned());
+    Ok((dump, alias.unwrap_or_default()))
 }
 
 /// The altname that says that a command has run.

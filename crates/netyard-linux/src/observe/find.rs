@@ -43,11 +43,11 @@ pub(crate) fn find(worker: &mut Worker, finding: &Finding<'_>) -> Result<Sites, 
         let entered = worker.enter(held.net.as_fd());
         entered.map_err(|e| Error::system(format!("could not enter `{}`", held.name), e))?;
         let mut socket = Socket::open(Protocol::Route).map_err(failed)?;
-        let Some(place) = place_of(&mut socket, &held.name, finding).map_err(failed)? else {
-            continue;
-        };
+        let (links, alias) = super::dumps::links(&mut socket).map_err(failed)?;
+        let Some(place) = place_of(&alias, &held.name, finding) else { continue };
         let mut site = Site::new(place, held.name, held.net, held.uts).with_socket(socket);
         site.published = held.published;
+        site.links = Some(links);
         sites.insert(site);
     }
     Ok(sites)
@@ -98,18 +98,13 @@ pub(crate) fn enough_descriptors(namespaces: usize, limit: u64) -> Result<(), Er
 
 /// Which place a namespace is, by the mark on its `lo`, or by its name where
 /// somebody removed the mark; none where it is not the yard's.
-fn place_of(
-    socket: &mut Socket,
-    name: &str,
-    finding: &Finding<'_>,
-) -> std::io::Result<Option<Place>> {
-    let alias = super::dumps::lo_alias(socket)?;
-    let marked = Mark::parse(&alias).filter(|mark| mark.yard == *finding.yard);
+fn place_of(alias: &str, name: &str, finding: &Finding<'_>) -> Option<Place> {
+    let marked = Mark::parse(alias).filter(|mark| mark.yard == *finding.yard);
     let by_name = || {
         finding.hints.objects().find_map(|object| match object {
             Object::Namespace(o) if o.netns == name => Some(o.place.clone()),
             _ => None,
         })
     };
-    Ok(marked.map(|mark| mark.id.place).or_else(by_name))
+    marked.map(|mark| mark.id.place).or_else(by_name)
 }

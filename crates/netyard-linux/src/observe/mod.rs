@@ -15,13 +15,13 @@ use netyard_core::state::{Key, Namespace, Object, Place, State};
 use netyard_core::wire::LongMarks;
 
 use crate::error::Error;
-use crate::files::Files;
+use crate::files::{Files, Shelf};
 use crate::netns::Worker;
 use crate::place::{Site, Sites};
 use crate::record::Record;
 use crate::sysctl::Proc;
 
-pub(crate) use dumps::ran_altname;
+pub(crate) use dumps::{Dump, ran_altname};
 pub(crate) use find::{Finding, enough_descriptors, find};
 
 /// The classes of objects that are asked for.
@@ -122,6 +122,7 @@ pub(crate) fn observe(
     let keys = setting_keys(question);
     let mut sight = Sight::default();
     let mut proc = Proc::default();
+    let shelf = question.files.shelf();
     let with_files = question.files.directories();
     for site in sites.iter_mut() {
         let place = site.place.clone();
@@ -139,7 +140,7 @@ pub(crate) fn observe(
             let namespace = namespace(worker, site)?;
             sight.state.insert(namespace);
             if with_files.contains(&site.netns) {
-                files(site, question, &mut sight.state)?;
+                files(site, &shelf, &mut sight.state)?;
             }
         }
     }
@@ -163,10 +164,10 @@ fn namespace(worker: &mut Worker, site: &Site) -> Result<Object, Error> {
     }))
 }
 
-fn files(site: &Site, question: &Question<'_>, state: &mut State) -> Result<(), Error> {
+fn files(site: &Site, shelf: &Shelf<'_>, state: &mut State) -> Result<(), Error> {
     let Place::Node(node) = &site.place else { return Ok(()) };
-    let read = question.files.read(&site.netns).map_err(|e| {
-        let directory = question.files.directory(&site.netns);
+    let read = shelf.read(&site.netns).map_err(|e| {
+        let directory = shelf.directory(&site.netns);
         Error::system(format!("could not read `{}`", directory.display()), e)
     })?;
     for (name, content) in read {
@@ -191,17 +192,22 @@ fn setting_keys<'a>(question: &Question<'a>) -> Keys<'a> {
     keys
 }
 
+/// The settings that are asked for over netlink.
+const ASKED: [&str; 3] =
+    ["net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv6/conf/all/forwarding"];
+
 fn read_settings(
     worker: &mut Worker,
-    site: &Site,
+    site: &mut Site,
     keys: &BTreeSet<SettingKey<'_>>,
     proc: &mut Proc,
     question: &Question<'_>,
     sight: &mut Sight,
 ) -> Result<(), Error> {
-    let failed = |e| Error::system(format!("could not read the settings of `{}`", site.place), e);
-    worker.enter(site.fd()).map_err(failed)?;
-    proc.next_namespace();
+    let place = site.place.clone();
+    let failed = |e| Error::system(format!("could not read the settings of `{place}`"), e);
+    let mut forwarding = None;
+    let mut entered = false;
     for &(interface, key) in keys {
         let kernel = match interface {
             Some(name) if site.names.index(name).is_err() => continue,
@@ -214,8 +220,24 @@ fn read_settings(
         if site.place == Place::Host && !ours && !told {
             continue;
         }
-        let Some(value) = proc.read(&path).map_err(failed)? else { continue };
-        let (place, interface) = (site.place.clone(), interface.cloned());
+        let value = if ASKED.contains(&key) {
+            if forwarding.is_none() {
+                let socket = site.socket(worker).map_err(failed)?;
+                forwarding = Some(socket.forwarding().map_err(failed)?);
+            }
+            let all = forwarding.unwrap_or_default();
+            let value = if key.starts_with("net/ipv6") { all.ipv6 } else { all.ipv4 };
+            value.map(|value| value.to_string())
+        } else {
+            if !entered {
+                worker.enter(site.fd()).map_err(failed)?;
+                proc.next_namespace();
+                entered = true;
+            }
+            proc.read(&path).map_err(failed)?
+        };
+        let Some(value) = value else { continue };
+        let (place, interface) = (place.clone(), interface.cloned());
         let key = Key::Sysctl(place.clone(), interface.clone(), key.to_owned());
         let value = as_written(value, question.desired.get(&key));
         let Key::Sysctl(_, _, key) = key else { continue };

@@ -131,6 +131,10 @@ impl Run<'_> {
         };
         let entered = worker.enter(site.net.as_fd());
         self.proc.next_namespace();
+        if entered.is_ok() && self.begins_with(&sysctl.place, &path, value) {
+            return Ok(());
+        }
+        self.untouched.remove(&sysctl.place);
         let written = entered.and_then(|()| self.proc.write(&path, value));
         match written {
             Err(error)
@@ -141,6 +145,34 @@ impl Run<'_> {
             }
             written => written.map_err(|error| refused_by_system(op, error)),
         }
+    }
+
+    /// True in a new namespace that has this value already: all of them begin with
+    /// the same settings, so one is asked for all. What is observed afterwards
+    /// would tell if they did not.
+    fn begins_with(&mut self, place: &Place, path: &str, value: &str) -> bool {
+        if !self.untouched.contains(place) {
+            return false;
+        }
+        if !self.initial.contains_key(path) {
+            let read = self.proc.read(path).unwrap_or_default();
+            self.initial.insert(path.to_owned(), read);
+        }
+        self.initial.get(path).is_some_and(|initial| initial.as_deref() == Some(value))
+    }
+
+    /// The plan counts on it: an address that goes does not take the others of
+    /// its prefix along (Documentation/networking/ip-sysctl.rst).
+    pub(super) fn promote(&mut self, place: &Place) -> std::io::Result<()> {
+        const PROMOTE: &str = "sys/net/ipv4/conf/all/promote_secondaries";
+        let Some(site) = self.sites.get(place).filter(|_| *place != Place::Host) else {
+            return Ok(());
+        };
+        if self.promoting.insert(place.clone()) {
+            self.worker.enter(site.net.as_fd())?;
+            self.proc.write(PROMOTE, "1")?;
+        }
+        Ok(())
     }
 
     /// The path of a setting below `/proc`.

@@ -85,6 +85,12 @@ pub(crate) struct Run<'a> {
     pub unfinished: Vec<(Place, u32)>,
     /// The kernel lost replies: what failed is known only by looking.
     pub replies_lost: bool,
+    /// Namespaces made by this run in which no setting was written yet.
+    untouched: BTreeSet<Place>,
+    /// What settings a new namespace begins with, by path.
+    initial: BTreeMap<String, Option<String>>,
+    /// Places in which an address that goes leaves the others of its prefix.
+    promoting: BTreeSet<Place>,
     /// True where Remove of what is gone already is fine.
     lenient: bool,
 }
@@ -127,6 +133,9 @@ impl<'a> Run<'a> {
             bonds: BTreeSet::new(),
             prepared: false,
             unfinished: Vec::new(),
+            untouched: BTreeSet::new(),
+            initial: BTreeMap::new(),
+            promoting: BTreeSet::new(),
             replies_lost: false,
             lenient: false,
         }

@@ -16,10 +16,6 @@ use crate::netlink::{Batch, Protocol, Socket};
 use crate::netns::{self, Handle, Published, Sort, Worker};
 use crate::place::{Site, Sites};
 
-/// The plan counts on it: an address that goes does not take the others of its
-/// prefix along (Documentation/networking/ip-sysctl.rst).
-const PROMOTE: &str = "sys/net/ipv4/conf/all/promote_secondaries";
-
 impl Run<'_> {
     /// Makes and changes namespaces, their settings and files.
     pub(super) fn namespaces(&mut self, ops: &[&Op]) -> Vec<Failed> {
@@ -81,7 +77,7 @@ impl Run<'_> {
             return Err(super::refused(op, failure));
         }
         self.proc.next_namespace();
-        self.proc.write(PROMOTE, "1").map_err(failed)?;
+        self.untouched.insert(namespace.place.clone());
         let (place, netns) = (namespace.place.clone(), namespace.netns.clone());
         let mut site = Site::new(place, netns, net, uts).with_socket(socket);
         site.published = namespace.published;
@@ -249,13 +245,16 @@ fn end_processes(sites: &Sites, places: &[Place]) -> Result<(), Error> {
 ///
 /// The kernel takes namespaces apart later, in a batch (`cleanup_net`). A
 /// sentinel namespace made last and dropped last is in the same batch or a later
-/// one; when its veth goes, theirs have. What remains of the batch is done under
-/// the RTNL lock, so one more request that needs the lock waits for it.
+/// one; when its veth goes, theirs have. It has a socket inside like them: a
+/// socket that is closed lets go of its namespace only after an RCU grace period
+/// (`netlink_release`, net/netlink/af_netlink.c). What remains of the batch is
+/// done under the RTNL lock, so one more request that needs the lock waits for it.
 struct Departure {
     /// Where the sentinel's other end is, with a socket that hears of it.
     ears: Socket,
     watch: Handle,
     sentinel: Handle,
+    inside: Socket,
 }
 
 const SENTINEL: &str = "sentinel";
@@ -265,6 +264,7 @@ impl Departure {
         let watch = worker.create(None)?;
         let mut ears = Socket::open(Protocol::Route)?;
         let sentinel = worker.create(None)?;
+        let inside = Socket::open(Protocol::Route)?;
         worker.go_home()?;
         let mut batch = Batch::default();
         batch.push(crate::netlink::veth_into(SENTINEL, sentinel.net.as_fd()));
@@ -273,11 +273,12 @@ impl Departure {
             return Err(failure.errno.into());
         }
         ears.join_link_events()?;
-        Ok(Self { ears, watch, sentinel })
+        Ok(Self { ears, watch, sentinel, inside })
     }
 
     fn end(mut self) -> io::Result<()> {
         drop(self.sentinel);
+        drop(self.inside);
         self.ears.wait_link_gone(SENTINEL)?;
         let mut batch = Batch::default();
         batch.push(crate::netlink::set_alias(1, "gone"));
