@@ -173,7 +173,7 @@ fn packets_are_lost_doubled_and_broken_as_often_as_asked() {
             (Impairment { corrupt: ppm, ..NONE }, 1.0 - p),
         ] {
             bed.become_state(&impaired(impairment, NONE));
-            let arrivals = send(bed, (&a, A), (&b, B), (1500, 1400), ms(300));
+            let arrivals = send(bed, (&a, A), (&b, B), (6000, 1400), ms(300));
             chance(&arrivals, arrivals.share(), expected, p);
             let back = send(bed, (&b, B), (&a, A), (200, 100), ms(300));
             assert_eq!(back.times.len(), back.sent);
