@@ -69,7 +69,8 @@ fn receive(receiver: &UdpSocket) -> u64 {
 }
 
 /// Proves that a rate is kept within that many percent. A machine that is busy
-/// with other things may not fill the line for a while: of three tries one counts.
+/// with other things may not fill the line for a while, or read at once what had
+/// come before: of five tries one counts. A wrong rate is wrong in all of them.
 pub fn keeps_rate(
     bed: &mut Bed<'_>,
     from: (&Place, &str),
@@ -78,15 +79,14 @@ pub fn keeps_rate(
     percent: u64,
 ) {
     let mut measured = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..5 {
         let now = measure(bed, from, to, Duration::from_millis(1000));
         println!(
             "asked {rate}, measured {now} ({:+.2} %)",
             (now as f64 / rate as f64 - 1.0) * 100.0
         );
         measured.push(now);
-        assert!(now <= rate + rate * percent / 100, "asked {rate}, measured {measured:?}");
-        if now >= rate - rate * percent / 100 {
+        if now.abs_diff(rate) <= rate * percent / 100 {
             return;
         }
     }
