@@ -179,7 +179,7 @@ fn a_refusal_in_the_middle_of_a_change_leaves_the_yard_as_it_was() {
 /// What is in the yard's namespaces.
 fn snapshot_of_yard() -> String {
     sh("for n in $(ip netns list | cut -d' ' -f1 | sort); do echo $n;
-          ip -n $n -d -o link show | sed 's/ promiscuity.*allmulti/ allmulti/; s/[a-z_]*_timer  *[0-9.]*//g'; ip -n $n -o addr show | sed 's/valid_lft.*//'; ip -n $n route; ip -n $n -6 route; ip -n $n rule; done;
+          ip -n $n -d -o link show | sed 's/ promiscuity.*allmulti/ allmulti/; s/[a-z_]*_timer  *[0-9.]*//g'; ip -n $n -o addr show | sed 's/valid_lft.*//; s/ tentative//'; ip -n $n route; ip -n $n -6 route; ip -n $n rule; done;
         ls -A /run/netns /run/netyard/* /etc/netns 2>&1 || true")
 }
 

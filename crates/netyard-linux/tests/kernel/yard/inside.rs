@@ -36,7 +36,7 @@ fn a_command_sees_its_node_runs_once_and_ends_with_it() {
         let mut state = hosted();
         state.insert(command(
             0,
-            "uname -n >> /run/seen; cat /etc/hosts >> /run/seen; ls /sys/class/net >> /run/seen
+            "uname -n >> /run/seen; cat /etc/hosts >> /run/seen; basename -a /sys/class/net/*/ >> /run/seen
              sleep 1000 & echo $! > /run/pid",
         ));
         up(&state).unwrap();
