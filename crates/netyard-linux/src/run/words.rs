@@ -43,7 +43,7 @@ fn name(object: &Object) -> (&'static str, String) {
         Object::Neighbour(o) => ("neighbour", format!("{} on {}", o.address, o.interface.name)),
         Object::Route(o) => ("route", o.destination.to_string()),
         Object::Rule(o) => ("rule", o.priority.to_string()),
-        Object::Qdisc(o) => ("impairment", format!("of {}", o.interface.name)),
+        Object::Qdisc(o) => ("the impairment of", o.interface.name.to_string()),
         Object::File(o) => ("file", format!("/etc/netns/{}/{}", o.netns, o.name)),
         Object::Command(o) => ("command", o.argv.join(" ")),
     }
@@ -79,6 +79,10 @@ pub(super) fn hint(op: &Op, errno: rustix::io::Errno) -> Option<&'static str> {
             }
             _ => Some("something that is not the yard's is in its place"),
         },
+        Errno::NOENT if matches!(op, Op::Add { object: Object::Qdisc(_) }) => Some(
+            "this kernel lacks the queueing discipline: CONFIG_NET_SCH_NETEM for delay, loss and \
+             the like, CONFIG_NET_SCH_TBF for a rate alone",
+        ),
         Errno::XFULL => Some("a bridge has at most 1023 ports"),
         Errno::NOMEM | Errno::NOBUFS | Errno::NOSPC => Some("the kernel is short of memory"),
         _ => None,
