@@ -43,7 +43,7 @@ pub fn machine_and_registry(sources: &[Source]) -> Vec<Finding> {
     findings
 }
 
-/// In `a/root/b` or `$x/root/b` the same letters are part of another path.
+/// After a letter or a variable the same letters are part of another path.
 fn is_start_of_path(text: &str, offset: usize) -> bool {
     !text[..offset].ends_with(|c: char| c.is_alphanumeric() || "_-.}>/".contains(c))
 }

@@ -131,7 +131,9 @@ impl Run<'_> {
         };
         let entered = worker.enter(site.net.as_fd());
         self.proc.next_namespace();
-        if entered.is_ok() && self.begins_with(&sysctl.place, &path, value) {
+        // Interfaces of one name may be of different kinds, which begin differently.
+        let of_all = sysctl.interface.is_none();
+        if entered.is_ok() && of_all && self.begins_with(&sysctl.place, &path, value) {
             return Ok(());
         }
         self.untouched.remove(&sysctl.place);
