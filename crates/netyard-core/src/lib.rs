@@ -10,6 +10,7 @@ pub mod facts;
 pub mod fake;
 pub mod interface;
 pub mod name;
+pub mod nft;
 pub mod plan;
 pub mod shape;
 pub mod spec;

@@ -1,0 +1,139 @@
+//! nftables rulesets as data: what a firewall asks of one namespace, the words
+//! it is made of ([`Statement`]), and how nft writes them.
+//!
+//! A namespace has at most one [`Table`] of a yard's, of family `inet`, which is
+//! changed in one transaction: a packet meets the old ruleset or the new one.
+
+mod statement;
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::Place;
+
+pub use statement::{
+    Ct, IcmpKind, Ifnames, LogLevel, Match, Matcher, NatTarget, PortRange, Protocol, RateLimit,
+    Reject, Statement,
+};
+
+/// A yard's table in one namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// The namespace it is in.
+    pub place: Place,
+    /// Its name, by which everyone sees whose it is.
+    pub name: String,
+    /// Named sets, before the rules that look into them.
+    pub sets: Vec<Set>,
+    /// Flowtables, before the rules that offload to them.
+    pub flowtables: Vec<Flowtable>,
+    /// In the order in which nft lists them.
+    pub chains: Vec<Chain>,
+}
+
+/// What a named set holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SetKind {
+    /// IPv4 addresses and prefixes (`ipv4_addr`, flags interval).
+    Ipv4,
+    /// IPv6 addresses and prefixes (`ipv6_addr`, flags interval).
+    Ipv6,
+    /// Port numbers and ranges of them (`inet_service`, flags interval).
+    Port,
+    /// Names of interfaces (`ifname`).
+    Interface,
+}
+
+/// A named set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Set {
+    /// Its name within the table.
+    pub name: String,
+    /// What it holds.
+    pub kind: SetKind,
+    /// Sorted, without overlaps: `10.0.0.0/8`, `10.0.0.5`, `1024-2048`, `eth0`.
+    pub elements: Vec<String>,
+}
+
+/// A flowtable: established flows between its devices skip the ruleset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flowtable {
+    /// Its name within the table.
+    pub name: String,
+    /// Kernel names of the devices, sorted.
+    pub devices: Vec<String>,
+    /// Of its ingress hook; lower is earlier, 0 is `filter`.
+    pub priority: i32,
+}
+
+/// A chain, with a hook or to be jumped to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    /// Its name within the table.
+    pub name: String,
+    /// Where packets enter it; none: only by a jump.
+    pub base: Option<Base>,
+    /// In order.
+    pub rules: Vec<Rule>,
+}
+
+/// How a base chain hangs on a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// `type` of the chain.
+    pub kind: ChainKind,
+    /// Which hook.
+    pub hook: Hook,
+    /// Lower is earlier; 0 is `filter`, -100 `dstnat`, 100 `srcnat`.
+    pub priority: i32,
+    /// What becomes of packets that no rule decides.
+    pub policy: Policy,
+}
+
+/// `type` of a base chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChainKind {
+    /// Any hook; decides over every packet.
+    Filter,
+    /// Sees the first packet of a connection.
+    Nat,
+    /// Reroutes packets that it marks.
+    Route,
+}
+
+/// A hook of the `inet` family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hook {
+    /// Before routing.
+    Prerouting,
+    /// To this namespace.
+    Input,
+    /// Through it.
+    Forward,
+    /// From it.
+    Output,
+    /// After routing.
+    Postrouting,
+}
+
+/// What becomes of packets that no rule of a base chain decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// They go on.
+    Accept,
+    /// They vanish.
+    Drop,
+}
+
+/// A rule: what must match, and what is done, from left to right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// From left to right.
+    pub statements: Vec<Statement>,
+    /// What `nft list` shows beside it: where in the file it comes from, as
+    /// users call it; at most 127 bytes.
+    pub comment: Option<String>,
+}
