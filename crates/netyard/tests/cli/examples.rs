@@ -1,7 +1,12 @@
-//! Every example is a file without fault.
+//! Every example is a file without fault, and a thousand routers live.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
+use crate::alone::alone;
+use crate::site::{Site, tree};
 use crate::{netyard, repository};
 
 #[test]
@@ -27,3 +32,43 @@ fn the_file_that_init_writes_passes_check() {
     netyard().arg("init").current_dir(dir.path()).assert().success();
     netyard().arg("check").current_dir(dir.path()).assert().success().stderr_eq("");
 }
+
+/// The first IPv4 address of an interface in the JSON of `status`.
+fn address(status: &Value, node: &str, interface: &str) -> String {
+    let find = |list: &Value, key: &str, name: &str| {
+        let list = list.as_array().expect("a list");
+        list.iter().find(|one| one[key] == name).cloned().expect("in the list")
+    };
+    let node = find(&status["nodes"], "node", node);
+    let interface = find(&node["interfaces"], "interface", interface);
+    let first = interface["addresses"][0].as_str().expect("an address");
+    first.split('/').next().expect("a prefix").to_owned()
+}
+
+alone! { User, fn a_ring_of_a_thousand_routers_carries_packets_around_and_goes() {
+    let site = Site::of_example("ring-1000");
+    let before = tree(Path::new("/run"));
+    let up = site.ok("up");
+    assert!(up.contains("1000 nodes") && up.contains("1000 links"), "{up}");
+    let status = serde_json::from_str(&site.ok("status --json")).expect("JSON");
+    // Both neighbours, over the seam too.
+    for (from, to, interface) in [("r1", "r2", "left"), ("r1", "r1000", "right"), ("r500", "r499", "right")] {
+        site.ok(&format!("exec {from} -- ping -c1 -W1 {}", address(&status, to, interface)));
+    }
+    // Three hops, once the routers know the way: the ring has no routes of its own.
+    let right = |node: &str| address(&status, node, "right");
+    let left = |node: &str| address(&status, node, "left");
+    let (first, last) = (right("r999"), left("r2"));
+    for (node, to, via) in [
+        ("r999", &last, left("r1000")), ("r1000", &last, left("r1")),
+        ("r2", &first, right("r1")), ("r1", &first, right("r1000")),
+    ] {
+        site.ok(&format!("exec {node} -- ip route add {to} via {via}"));
+    }
+    let ping = site.ok(&format!("exec r999 -- ping -c1 -W1 {last}"));
+    assert!(ping.contains("ttl=62"), "two routers between: {ping}");
+    site.ok("plan --check");
+    site.ok("down");
+    assert_eq!(site.processes(), Vec::<PathBuf>::new());
+    assert_eq!(tree(Path::new("/run")), before);
+}}
