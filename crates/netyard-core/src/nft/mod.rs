@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::state::Place;
 
 pub use statement::{
-    Ct, IcmpKind, Ifnames, LogLevel, Match, Matcher, NatTarget, PortRange, Protocol, RateLimit,
-    Reject, Statement,
+    Ct, Each, Field, IcmpKind, Ifnames, LogLevel, Match, Matcher, NatTarget, PortRange, Protocol,
+    RateLimit, Reject, Statement,
 };
 
 /// A yard's table in one namespace.
@@ -24,10 +24,14 @@ pub struct Table {
     pub name: String,
     /// Named sets, before the rules that look into them.
     pub sets: Vec<Set>,
+    /// Named sets and maps that rules fill.
+    pub learned: Vec<Learned>,
     /// Flowtables, before the rules that offload to them.
     pub flowtables: Vec<Flowtable>,
     /// In the order in which nft lists them.
     pub chains: Vec<Chain>,
+    /// More chains, as nft's own text of what stands within a table; empty for none.
+    pub raw: String,
 }
 
 /// What a named set holds.
@@ -53,6 +57,24 @@ pub struct Set {
     pub kind: SetKind,
     /// Sorted, without overlaps: `10.0.0.0/8`, `10.0.0.5`, `1024-2048`, `eth0`.
     pub elements: Vec<String>,
+}
+
+/// A named set or map (`flags dynamic,timeout`) that rules fill from the packets
+/// they see. What is in it is the kernel's, and no part of a State: a reload of
+/// the ruleset that keeps the set keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learned {
+    /// Its name within the table.
+    pub name: String,
+    /// Of what its keys are made (`type ipv4_addr . inet_service`).
+    pub key: Vec<Field>,
+    /// What it keeps with a key; empty for a set.
+    pub data: Vec<Field>,
+    /// Seconds after which a key that is not seen again is forgotten; 0 keeps
+    /// it, as sets that count connections must.
+    pub timeout: u32,
+    /// Keys that it holds at most.
+    pub size: u32,
 }
 
 /// A flowtable: established flows between its devices skip the ruleset.

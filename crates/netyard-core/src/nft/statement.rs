@@ -51,6 +51,14 @@ pub enum Matcher {
     Dport(Protocol, Vec<PortRange>),
     /// Ports of a protocol in a named set of ports, as destination.
     DportSet(Protocol, String),
+    /// A [`super::Learned`] set or map has this key
+    /// (`ip saddr . udp sport @name`).
+    Learned {
+        /// The set or map.
+        set: String,
+        /// As its key says.
+        key: Vec<Field>,
+    },
     /// `icmp type` or `icmpv6 type`.
     Icmp(IcmpKind, Vec<u8>),
     /// `ct state` is any of these.
@@ -99,6 +107,39 @@ pub enum Protocol {
 pub enum IcmpKind {
     Icmp,
     Icmpv6,
+}
+
+/// A part of a packet, or of its connection, that sets and maps are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Field {
+    /// `iifname`.
+    Iif,
+    /// `oifname`.
+    Oif,
+    /// `ip saddr`; IPv6 where true.
+    Saddr(bool),
+    /// `ip daddr`; IPv6 where true.
+    Daddr(bool),
+    /// `tcp sport`, of the protocol that is said.
+    Sport(Protocol),
+    /// `tcp dport`, of the protocol that is said.
+    Dport(Protocol),
+    /// The source that the connection's first packet had before it was
+    /// translated (`ct original ip saddr`); IPv6 where true.
+    OriginalSaddr(bool),
+    /// Its source port (`ct original proto-src`).
+    OriginalSport,
+}
+
+/// What is counted for each key of a [`super::Learned`] set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Each {
+    /// Goes on only within (or over) the rate that each key has.
+    Limit(RateLimit),
+    /// Goes on only where a key has more connections than this (`ct count over 5`).
+    ConnectionsOver(u32),
 }
 
 /// Ports, both ends included.
@@ -220,6 +261,27 @@ pub enum Statement {
     MaxSegment(Option<u16>),
     /// Offloads the flow to a flowtable.
     Offload(String),
+    /// Notes a key in a [`super::Learned`] set or map, or renews its time
+    /// (`update @name { ip saddr . udp sport : … }`; `add` with connections,
+    /// which have no time).
+    Learn {
+        /// The set or map.
+        set: String,
+        /// As its key says.
+        key: Vec<Field>,
+        /// What a map keeps with it; empty for a set.
+        data: Vec<Field>,
+        /// What is counted for each key.
+        each: Option<Each>,
+    },
+    /// Jumps to the chain of the case that fits; goes on where none does
+    /// (`iifname vmap { "eth0" : jump lan, … }`). Names are exact.
+    Dispatch {
+        /// What is looked at: interfaces.
+        key: Field,
+        /// Value and chain, sorted.
+        cases: Vec<(String, String)>,
+    },
     /// Leaves connection tracking out (`notrack`).
     Notrack,
     /// Translates the source to the address of the interface it leaves by.
@@ -233,6 +295,30 @@ pub enum Statement {
     Snat(NatTarget),
     /// Translates the destination, of the family of the address.
     Dnat(NatTarget),
+    /// Translates the destination to what a [`super::Learned`] map of address
+    /// and port has for this key; goes on where it has nothing
+    /// (`dnat ip to ip daddr . udp dport map @name`).
+    DnatLearned {
+        /// The map.
+        map: String,
+        /// As its key says.
+        key: Vec<Field>,
+        /// `ip6` where true.
+        ipv6: bool,
+    },
+    /// Translates the destination to an address, and each port of a range to
+    /// that of the same place in another one
+    /// (`dnat ip to 10.0.0.1 : tcp dport map { 8000 : 80, 8001 : 81 }`).
+    DnatShift {
+        /// The address.
+        address: IpAddr,
+        /// Of which protocol the ports are; the rule matches it.
+        protocol: Protocol,
+        /// As they come in.
+        ports: PortRange,
+        /// What the first of them becomes.
+        first: u16,
+    },
     /// To this namespace itself.
     Redirect(Option<PortRange>),
     /// Lets it pass this chain.
