@@ -39,12 +39,38 @@ impl Socket {
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
+        self.dump_bytes(&mut bytes, &mut take)
+    }
+
+    /// The same for a protocol of which there is no codec: `ty` is the message's
+    /// type, `payload` what follows its header.
+    pub fn dump_raw(
+        &mut self,
+        ty: u16,
+        payload: &[u8],
+        mut take: impl FnMut(Option<Message<'_>>),
+    ) -> io::Result<()> {
+        let length = reply::HEADER + payload.len();
+        let mut bytes = Vec::with_capacity(length);
+        bytes.extend((length as u32).to_ne_bytes());
+        bytes.extend(ty.to_ne_bytes());
+        bytes.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+        bytes.extend([0; 8]);
+        bytes.extend(payload);
+        self.dump_bytes(&mut bytes, &mut take)
+    }
+
+    fn dump_bytes(
+        &mut self,
+        bytes: &mut [u8],
+        take: &mut impl FnMut(Option<Message<'_>>),
+    ) -> io::Result<()> {
         for _ in 0..TRIES {
             let seq = self.take_seq(1);
             bytes[8..12].copy_from_slice(&seq.to_ne_bytes());
             take(None);
-            self.send(&bytes)?;
-            match with_buffer(|buffer| self.read_dump(seq, buffer, &mut take))? {
+            self.send(bytes)?;
+            match with_buffer(|buffer| self.read_dump(seq, buffer, take))? {
                 Read::Whole => return Ok(()),
                 Read::Again => {}
             }

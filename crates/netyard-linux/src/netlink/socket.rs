@@ -18,6 +18,22 @@ const REPLY_COST: usize = 1280;
 pub enum Protocol {
     /// Links, addresses, routes, rules, neighbours, qdiscs.
     Route,
+    /// Sockets of programs (`NETLINK_SOCK_DIAG`).
+    SocketDiag,
+    /// nftables and connection tracking (`NETLINK_NETFILTER`).
+    Netfilter,
+}
+
+impl Protocol {
+    /// linux/netlink.h.
+    fn number(self) -> Option<rustix::net::Protocol> {
+        let number = match self {
+            Self::Route => return None,
+            Self::SocketDiag => libc::NETLINK_SOCK_DIAG,
+            Self::Netfilter => libc::NETLINK_NETFILTER,
+        };
+        rustix::net::RawProtocol::new(number as u32).map(rustix::net::Protocol::from_raw)
+    }
 }
 
 /// A netlink socket. It belongs to the network namespace its thread was in when
@@ -40,12 +56,11 @@ impl Socket {
     /// Without `CAP_NET_ADMIN` on the host the buffers stay at the system's
     /// default, and batches are cut smaller.
     pub fn open(protocol: Protocol) -> io::Result<Self> {
-        let Protocol::Route = protocol;
         let fd = rustix::net::socket_with(
             AddressFamily::NETLINK,
             SocketType::RAW,
             SocketFlags::CLOEXEC,
-            None,
+            protocol.number(),
         )?;
         let forced = sockopt::set_socket_send_buffer_size_force(&fd, BUFFER).is_ok()
             && sockopt::set_socket_recv_buffer_size_force(&fd, BUFFER).is_ok();
