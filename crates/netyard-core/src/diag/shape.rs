@@ -262,3 +262,18 @@ pub fn needs_bridge(key: &str, span: Span) -> Diagnostic {
     .at(span, "")
     .hint("add `network:` or `master:`")
 }
+
+/// An uplink that needs an interface by name.
+pub fn uplink_not_auto(key: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("uplink-auto", format!("`{key}` needs the name of an interface"))
+        .at(span, "`auto` is for `masquerade` and `routed`")
+        .hint(format!("write `{key}: INTERFACE`"))
+}
+
+/// A network that shall go out by the host and not touch it.
+pub fn uplink_needs_host(uplink: Span, span: Span) -> Diagnostic {
+    Diagnostic::error("uplink-host", "this network's way out leads through the host")
+        .at(span, "so it cannot keep off it")
+        .at(uplink, "the way out")
+        .hint("take `host:` out")
+}

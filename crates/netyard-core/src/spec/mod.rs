@@ -16,6 +16,7 @@ mod scalar;
 mod schema;
 pub mod shapes;
 mod tree;
+mod uplink;
 
 use std::net::IpAddr;
 
@@ -29,6 +30,7 @@ use crate::state::{Impairment, RouteKind, RuleAction};
 
 pub use reference::reference;
 pub use schema::schema;
+pub use uplink::{Exit, OutsidePortSpec, Through, UplinkSpec, WaySpec};
 
 /// What reading a file gives.
 #[derive(Debug)]
@@ -115,8 +117,13 @@ pub struct NetworkSpec {
     pub settings: crate::interface::Bridge,
     /// `vlan-filtering:` where it is said.
     pub vlan_filtering: Option<Spanned<bool>>,
-    /// `host:` where the network touches the host.
+    /// `host:` where the network touches the host; there, too, where its uplink
+    /// needs it.
     pub host: Option<HostSideSpec>,
+    /// `uplink:`.
+    pub uplink: Option<UplinkSpec>,
+    /// `ports:`.
+    pub ports: Vec<OutsidePortSpec>,
 }
 
 /// `host:` of a network: the bridge is on the host, and these are its addresses.

@@ -9,10 +9,10 @@ use super::mtu::Mtus;
 use super::naming::{Named, Names, ShardNames};
 use super::relate::{Parent, Relations, is_bridge};
 use super::segment::{Segments, port_options};
-use super::{Attachment, Device, Interface, Link, Membership, Network, Node, Yard};
+use super::{Attachment, Device, Interface, Link, Membership, Network, Node, Yard, uplink};
 use crate::addr::Mac;
 use crate::interface::{self, Bond, BondMode, Bridge, BridgePort, Kind, MacvlanMode, Veth};
-use crate::name::FullName;
+use crate::name::{FullName, InterfaceName};
 use crate::state::{Impairment, InterfaceId, Namespace, Neighbour, Place, Route, Rule, Sysctl};
 
 /// What each node is configured with, by node.
@@ -47,7 +47,11 @@ pub(super) fn derive_mac(yard: &str, id: &InterfaceId) -> Mac {
 
 impl Parts<'_> {
     pub fn assemble(mut self) -> Yard {
-        let networks = (0..self.cast.spec.networks.len()).map(|n| self.network(n)).collect();
+        let networks: Vec<Network> =
+            (0..self.cast.spec.networks.len()).map(|n| self.network(n)).collect();
+        let bridges: Vec<InterfaceName> =
+            self.names.networks.iter().map(|n| n.core.kernel.clone()).collect();
+        let uplinks = uplink::uplinks(&self.cast, &networks, &bridges);
         let links = (0..self.cast.spec.links.len()).filter_map(|l| self.link(l)).collect();
         let nodes: Vec<Node> = (0..self.cast.nodes.len()).map(|n| self.node(n)).collect();
         let fabric = nodes.iter().any(|n| n.namespace.is_some()).then(|| Namespace {
@@ -57,7 +61,7 @@ impl Parts<'_> {
             hostname: None,
         });
         let name = self.cast.spec.yard.value.clone();
-        Yard { name, pools: self.plan.pools, fabric, nodes, networks, links }
+        Yard { name, pools: self.plan.pools, fabric, nodes, networks, links, uplinks }
     }
 
     fn yard(&self) -> &str {

@@ -44,6 +44,7 @@ mod route;
 mod rule;
 mod segment;
 mod sysctl;
+mod uplink;
 
 use ipnet::IpNet;
 
@@ -53,6 +54,9 @@ use crate::interface;
 use crate::name::{FullName, NodeName, YardName};
 use crate::spec::Spec;
 use crate::state::{Impairment, InterfaceId, Namespace, Neighbour, Place, Route, Rule, Sysctl};
+
+pub use crate::spec::{Exit, Through};
+pub use uplink::{Uplink, Way};
 
 /// Ports on one bridge, beyond which a network becomes a star of bridges: one
 /// core, and as many shards as it takes, each joined to it by a veth pair.
@@ -87,6 +91,8 @@ pub struct Yard {
     pub networks: Vec<Network>,
     /// In the order of the file.
     pub links: Vec<Link>,
+    /// The networks' ways out, in the order of the networks.
+    pub uplinks: Vec<Uplink>,
 }
 
 /// One isolated network stack, or the host.

@@ -7,6 +7,7 @@ mod interface;
 mod link;
 mod node;
 mod route;
+mod uplink;
 
 use std::collections::BTreeSet;
 
@@ -68,6 +69,8 @@ fn network(name: &Spanned<String>, record: &Record, report: &mut Report) -> Opti
         }),
         _ => None,
     });
+    let uplink = uplink::read(record, report);
+    let host = host.or_else(|| uplink::host_side(record, uplink.as_ref(), report));
     Some(NetworkSpec {
         prefixes: address::prefixes(record),
         bridge: kernel_name(record, "bridge", report),
@@ -76,6 +79,8 @@ fn network(name: &Spanned<String>, record: &Record, report: &mut Report) -> Opti
         settings: Bridge::from_record(record, report),
         vlan_filtering: record.bool("vlan-filtering"),
         host,
+        uplink,
+        ports: uplink::ports(record, report),
         name: full?,
     })
 }
