@@ -17,6 +17,7 @@ mod state_dir;
 mod sysctl;
 
 pub use error::{Error, ErrorKind, Undone};
+pub use facts::survey_host;
 pub use journal::Interrupted;
 pub use run::Progress;
 pub use session::{Access, Applied, Known, Observation, Session, list_yards};

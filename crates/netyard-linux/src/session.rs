@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use netyard_core::facts::Facts;
+use netyard_core::facts::{Facts, Survey};
 use netyard_core::name::{NodeName, YardName};
 use netyard_core::plan::Plan;
 use netyard_core::state::{Place, State};
@@ -176,6 +176,21 @@ impl Session {
         facts.recorded_pools = self.record.as_ref().map(|r| r.pools.clone()).unwrap_or_default();
         facts.host_reachable = !self.rootless;
         Ok(facts)
+    }
+
+    /// Looks at the host and the yard's namespaces as they are, whoever made what
+    /// is there; only at the host where `only_host`. What checks judge.
+    pub fn survey(&mut self, only_host: bool) -> Result<Survey, Error> {
+        if self.sites.is_none() {
+            self.look(&State::default())?;
+        }
+        let mut sites = self.sites.take().unwrap_or_default();
+        let files = |netns: &str| self.files.directory(netns);
+        let survey =
+            Worker::run(|worker| crate::facts::survey(worker, &mut sites, only_host, &files))
+                .map_err(no_thread)?;
+        self.sites = Some(sites);
+        survey
     }
 
     /// Notes the prefixes the yard's addresses are drawn from; written with the

@@ -31,7 +31,7 @@ pub use names::{Names, UnknownInterface};
 use netlink_packet_core::NLM_F_DUMP;
 use netlink_packet_route::RouteNetlinkMessage;
 
-pub(crate) use attribute::{attributes, ip, mac, u8_of, u16_of, u32_of, u64_of};
+pub(crate) use attribute::{attributes, ip, mac, text, u8_of, u16_of, u32_of, u64_of};
 
 /// The protocol number that marks what is netyard's: of routes (`rtm_protocol`),
 /// rules (`FRA_PROTOCOL`), neighbours (`NDA_PROTOCOL`) and addresses

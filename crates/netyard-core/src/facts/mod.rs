@@ -1,10 +1,22 @@
 //! What the pure steps need to know of the host, gathered by `netyard-linux`.
 
+pub mod link;
+pub mod machine;
+pub mod ruleset;
+pub mod stack;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
 use crate::name::InterfaceName;
+
+pub use link::{Bridge, Link, Membership};
+pub use machine::{
+    Machine, Manager, ManagerName, NeighbourTable, NetworkFile, SettingLine, Unmanaged,
+};
+pub use ruleset::{ForeignChain, ForeignRule, ForeignSet, ForeignTable, Ruleset};
+pub use stack::{Address, Conntrack, Listener, Resolver, Route, Stack, Survey};
 
 /// Facts about the host, observed before planning.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,13 @@
 //! Facts about the host, for the pure steps.
 
+mod claims;
+mod counters;
+mod listeners;
+mod machine;
+mod ruleset;
+mod stack;
+mod survey;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -14,6 +22,9 @@ use rustix::io::Errno;
 use crate::error::Error;
 use crate::netlink::{Batch, Protocol, Socket};
 use crate::netns::{self, Worker};
+
+pub(crate) use survey::survey;
+pub use survey::survey_host;
 
 /// Looks at the host as far as a yard has to know of it.
 pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts, Error> {
