@@ -13,7 +13,9 @@ use crate::interface::{Change, Interface, Kind};
 use crate::name::{FullName, InterfaceName};
 use crate::plan::kernel::{self, Master};
 use crate::plan::{Op, Plan, Undo, address_reaches, route_reaches};
-use crate::state::{InterfaceId, Key, Namespace, NextHop, Object, Place, PortVlan, Route, State};
+use crate::state::{
+    FlowDevice, InterfaceId, Key, Namespace, NextHop, Object, Place, PortVlan, Route, State,
+};
 
 /// Why the FakeKernel does not do something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,6 +166,9 @@ impl FakeKernel {
             _ => {
                 self.check(to)?;
                 self.put(to);
+                if let Object::Table(table) = to {
+                    self.without_flowtables(table);
+                }
                 Ok(())
             }
         }
@@ -184,6 +189,10 @@ impl FakeKernel {
             Object::Sysctl(sysctl) => {
                 self.state.remove(&object.key());
                 self.write_over(sysctl);
+            }
+            Object::Table(table) => {
+                self.state.remove(&object.key());
+                self.without_flowtables(table);
             }
             _ => drop(self.state.remove(&object.key())),
         }
@@ -235,6 +244,14 @@ impl FakeKernel {
             Object::Address(o) => self.check_device(&o.interface.place, &o.interface.name),
             Object::Neighbour(o) => self.check_device(&o.interface.place, &o.interface.name),
             Object::Qdisc(o) => self.check_device(&o.interface.place, &o.interface.name),
+            Object::Table(o) => self.check_place(&o.place),
+            Object::FlowDevice(o) => {
+                self.check_device(&o.interface.place, &o.interface.name)?;
+                match self.has_flowtable(o) {
+                    true => Ok(()),
+                    false => refuse("ENOENT", o.flowtable.clone()),
+                }
+            }
             Object::Route(o) => self.check_route(o),
             Object::Rule(o) => self.check_place(&o.place),
             Object::Command(o) => self.check_place(&Place::Node(o.node.clone())),
@@ -380,6 +397,31 @@ impl FakeKernel {
         refuse("ENETUNREACH", format!("{o}: {gateway} on {id}"))
     }
 
+    fn has_flowtable(&self, device: &FlowDevice) -> bool {
+        match self.state.get(&Key::Table(device.interface.place.clone())) {
+            Some(Object::Table(table)) => {
+                let same = |f: &crate::nft::Flowtable| {
+                    f.name == device.flowtable && f.priority == device.priority
+                };
+                table.name == device.table && table.flowtables.iter().any(same)
+            }
+            _ => false,
+        }
+    }
+
+    /// Devices go with their flowtables.
+    fn without_flowtables(&mut self, table: &crate::nft::Table) {
+        let orphan = |o: &Object| match o {
+            Object::FlowDevice(o) => o.interface.place == table.place && !self.has_flowtable(o),
+            _ => false,
+        };
+        let orphans: Vec<Key> =
+            self.state.objects().filter(|o| orphan(o)).map(Object::key).collect();
+        for key in orphans {
+            self.state.remove(&key);
+        }
+    }
+
     fn find(&self, test: impl Fn(&Object) -> bool) -> Option<&Object> {
         self.state.objects().find(|object| test(object))
     }
@@ -460,6 +502,7 @@ impl FakeKernel {
         self.lose(from, to, kernel::loss(from, old, to, new));
         if from.kernel_name != to.kernel_name {
             self.remove_all(|object| match object {
+                Object::FlowDevice(o) => o.interface == from.id,
                 Object::Rule(o) => {
                     let name = Some(&from.id.name);
                     o.place == from.id.place && (o.iif.as_ref() == name || o.oif.as_ref() == name)
@@ -592,6 +635,7 @@ fn on_interface(object: &Object) -> Option<InterfaceId> {
         Object::Address(o) => Some(o.interface.clone()),
         Object::Neighbour(o) => Some(o.interface.clone()),
         Object::Qdisc(o) => Some(o.interface.clone()),
+        Object::FlowDevice(o) => Some(o.interface.clone()),
         Object::Sysctl(o) => {
             o.interface.as_ref().map(|n| InterfaceId { place: o.place.clone(), name: n.clone() })
         }

@@ -8,6 +8,7 @@ pub mod addr;
 pub mod diag;
 pub mod facts;
 pub mod fake;
+pub mod firewall;
 pub mod interface;
 pub mod name;
 pub mod nft;

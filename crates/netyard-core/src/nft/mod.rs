@@ -4,19 +4,26 @@
 //! A namespace has at most one [`Table`] of a yard's, of family `inet`, which is
 //! changed in one transaction: a packet meets the old ruleset or the new one.
 
+mod diff;
+mod mark;
 mod statement;
+mod text;
+mod word;
 
 use serde::{Deserialize, Serialize};
 
 use crate::state::Place;
 
+pub(crate) use diff::differences;
+pub use diff::{Edit, edits};
+pub use mark::table_name;
 pub use statement::{
     Ct, Each, Field, IcmpKind, Ifnames, LogLevel, Match, Matcher, NatTarget, PortRange, Protocol,
     RateLimit, Reject, Statement,
 };
 
 /// A yard's table in one namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Table {
     /// The namespace it is in.
     pub place: Place,
@@ -35,7 +42,7 @@ pub struct Table {
 }
 
 /// What a named set holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SetKind {
     /// IPv4 addresses and prefixes (`ipv4_addr`, flags interval).
@@ -49,7 +56,7 @@ pub enum SetKind {
 }
 
 /// A named set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Set {
     /// Its name within the table.
     pub name: String,
@@ -78,7 +85,7 @@ pub struct Learned {
 }
 
 /// A flowtable: established flows between its devices skip the ruleset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Flowtable {
     /// Its name within the table.
     pub name: String,
@@ -89,7 +96,7 @@ pub struct Flowtable {
 }
 
 /// A chain, with a hook or to be jumped to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Chain {
     /// Its name within the table.
     pub name: String,
@@ -100,7 +107,7 @@ pub struct Chain {
 }
 
 /// How a base chain hangs on a hook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Base {
     /// `type` of the chain.
     pub kind: ChainKind,
@@ -113,7 +120,7 @@ pub struct Base {
 }
 
 /// `type` of a base chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChainKind {
     /// Any hook; decides over every packet.
@@ -125,7 +132,7 @@ pub enum ChainKind {
 }
 
 /// A hook of the `inet` family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hook {
     /// Before routing.
@@ -141,7 +148,7 @@ pub enum Hook {
 }
 
 /// What becomes of packets that no rule of a base chain decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
     /// They go on.
@@ -151,11 +158,91 @@ pub enum Policy {
 }
 
 /// A rule: what must match, and what is done, from left to right.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rule {
     /// From left to right.
     pub statements: Vec<Statement>,
     /// What `nft list` shows beside it: where in the file it comes from, as
     /// users call it; at most 127 bytes.
     pub comment: Option<String>,
+}
+
+impl Set {
+    /// True where an element is more than one value: the kernel keeps such a set
+    /// in a tree, and not by hashes.
+    pub fn has_intervals(&self) -> bool {
+        match self.kind {
+            SetKind::Ipv4 | SetKind::Ipv6 | SetKind::Port => true,
+            SetKind::Interface => self.elements.iter().any(|name| name.ends_with('*')),
+        }
+    }
+}
+
+impl Table {
+    /// With its sets, flowtables and chains in the order of their names, in which
+    /// it is compared, and with what no single rule can say said by several:
+    /// [`Reject::Closed`] where a rule does not say the protocol goes on in a
+    /// chain of its own.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        let mut used = false;
+        for rule in self.chains.iter_mut().flat_map(|chain| &mut chain.rules) {
+            used |= rule.settle();
+        }
+        if used && self.chains.iter().all(|chain| chain.name != REFUSED) {
+            let reset = [
+                Statement::is(Matcher::Protocol(vec![Protocol::Tcp])),
+                Statement::Reject(Reject::TcpReset),
+            ];
+            let unreachable = [Statement::Reject(Reject::PortUnreachable)];
+            let rule =
+                |statements: &[Statement]| Rule { statements: statements.to_vec(), comment: None };
+            let rules = vec![rule(&reset), rule(&unreachable)];
+            self.chains.push(Chain { name: REFUSED.to_owned(), base: None, rules });
+        }
+        for set in &mut self.sets {
+            set.elements.sort();
+            set.elements.dedup();
+        }
+        self.sets.sort_by(|a, b| a.name.cmp(&b.name));
+        self.flowtables.sort_by(|a, b| a.name.cmp(&b.name));
+        self.chains.sort_by(|a, b| a.name.cmp(&b.name));
+        self
+    }
+}
+
+/// The chain that answers like a closed port.
+const REFUSED: &str = "refused";
+
+impl Rule {
+    /// Says [`Reject::Closed`] by what the kernel has; true where it goes on in
+    /// [`REFUSED`].
+    fn settle(&mut self) -> bool {
+        let tcp = |s: &Statement| match s {
+            Statement::Match(Match { not: false, matcher }) => match matcher {
+                Matcher::Protocol(p) if !p.contains(&Protocol::Tcp) => Some(false),
+                Matcher::Protocol(p) if p.len() == 1 => Some(true),
+                Matcher::Sport(p, _) | Matcher::Dport(p, _) | Matcher::DportSet(p, _) => {
+                    Some(*p == Protocol::Tcp)
+                }
+                Matcher::Icmp(..) => Some(false),
+                Matcher::TcpSyn => Some(true),
+                _ => None,
+            },
+            _ => None,
+        };
+        let known = self.statements.iter().find_map(tcp);
+        let mut used = false;
+        for statement in &mut self.statements {
+            if *statement == Statement::Reject(Reject::Closed) {
+                used |= known.is_none();
+                *statement = match known {
+                    Some(true) => Statement::Reject(Reject::TcpReset),
+                    Some(false) => Statement::Reject(Reject::PortUnreachable),
+                    None => Statement::Goto(REFUSED.to_owned()),
+                };
+            }
+        }
+        used
+    }
 }

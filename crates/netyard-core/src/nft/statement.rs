@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// A match, negated or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Match {
     /// Matches what the rest does not match (`!=`).
     pub not: bool,
@@ -16,7 +16,7 @@ pub struct Match {
 }
 
 /// What is compared. Lists match when any element does; none is empty.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Matcher {
     /// The interface it came in by, by kernel name (`iifname`).
@@ -101,7 +101,7 @@ pub enum Protocol {
 }
 
 /// ICMP of which family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)] // each variant is the protocol of its name
 pub enum IcmpKind {
@@ -161,7 +161,7 @@ impl fmt::Display for PortRange {
 }
 
 /// A state of connection tracking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)] // each variant is nft's word of its name
 pub enum Ct {
@@ -173,7 +173,7 @@ pub enum Ct {
 }
 
 /// A rate: `limit rate 10/second burst 5 packets`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RateLimit {
     /// Packets, or bytes where `bytes`, per `seconds`.
     pub amount: u64,
@@ -188,7 +188,7 @@ pub struct RateLimit {
 }
 
 /// How a refused packet is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reject {
     /// TCP with a reset, anything else with port unreachable: what a closed port answers.
@@ -202,7 +202,7 @@ pub enum Reject {
 }
 
 /// syslog(3) level of a logged packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)] // each variant is the level of its name
 pub enum LogLevel {
@@ -217,7 +217,7 @@ pub enum LogLevel {
 }
 
 /// Where an address is translated to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NatTarget {
     /// The first and the last address of a range; the same for one.
     pub addresses: Option<(IpAddr, IpAddr)>,
@@ -233,7 +233,7 @@ pub struct NatTarget {
 }
 
 /// A word of a rule: it matches or does something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Statement {
     /// Goes on only where it matches.

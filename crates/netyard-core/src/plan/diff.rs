@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Difference;
 use super::shell::unit;
 use crate::interface::Change;
+use crate::nft;
 use crate::state::{Object, State};
 
 /// One key of either State, and what both say about it.
@@ -59,6 +60,12 @@ impl Object {
             (Self::File(from), Self::File(to)) if from.netns != to.netns => {
                 Change::Recreate("the namespace has another name")
             }
+            (Self::FlowDevice(_), Self::FlowDevice(_)) => {
+                Change::Recreate("a flowtable keeps its priority")
+            }
+            (Self::Table(from), Self::Table(to)) if from.name != to.name => {
+                Change::Recreate("a table keeps its name")
+            }
             _ => Change::InPlace,
         }
     }
@@ -67,6 +74,9 @@ impl Object {
 /// The attributes in which two objects of one key differ, by the name that the
 /// file has for them, sorted.
 pub(super) fn differences(from: &Object, to: &Object) -> Vec<Difference> {
+    if let (Object::Table(from), Object::Table(to)) = (from, to) {
+        return nft::differences(from, to);
+    }
     let mut differences = Vec::new();
     // Serialising plain data cannot fail.
     let (from, to) = (serde_json::to_value(from), serde_json::to_value(to));

@@ -227,14 +227,16 @@ impl<'a> Fates<'a> {
                 let because = format!("{} takes its old name", o.id);
                 return self.go(number, Why::Recreated { because });
             }
-            if let Some(Object::Rule(o)) = slot.actual
-                && o.place == *place
-            {
-                let named = |name: &Option<FullName>| name.as_ref() == Some(&from.id.name);
-                if named(&o.iif) || named(&o.oif) {
-                    let why = Why::Follows { object: from.id.to_string() };
-                    self.go(other, self.why(other, why));
-                }
+            let named = |name: &Option<FullName>| name.as_ref() == Some(&from.id.name);
+            let knows_it_by_name = match slot.actual {
+                Some(Object::Rule(o)) => o.place == *place && (named(&o.iif) || named(&o.oif)),
+                // Since Linux 6.16 (nft_netdev_hook_alloc).
+                Some(Object::FlowDevice(o)) => o.interface == from.id,
+                _ => false,
+            };
+            if knows_it_by_name {
+                let why = Why::Follows { object: from.id.to_string() };
+                self.go(other, self.why(other, why));
             }
         }
     }

@@ -72,6 +72,7 @@ impl<'a> Index<'a> {
             Object::Address(o) => on(&o.interface),
             Object::Neighbour(o) => on(&o.interface),
             Object::Qdisc(o) => on(&o.interface),
+            Object::FlowDevice(o) => on(&o.interface),
             Object::Sysctl(o) => {
                 if let Some(name) = &o.interface {
                     on(&InterfaceId { place: o.place.clone(), name: name.clone() });
@@ -82,7 +83,11 @@ impl<'a> Index<'a> {
                     on(&InterfaceId { place: o.place.clone(), name: hop.interface.clone() });
                 }
             }
-            Object::Namespace(_) | Object::Rule(_) | Object::File(_) | Object::Command(_) => {}
+            Object::Namespace(_)
+            | Object::Rule(_)
+            | Object::Table(_)
+            | Object::File(_)
+            | Object::Command(_) => {}
         }
     }
 

@@ -29,8 +29,10 @@
 //! checks can succeed: VLANs of ports (those that give up being the native one
 //! before the one that becomes it), settings, addresses, neighbours, routes
 //! without a gateway, routes with one (the kernel looks the gateway up), rules,
-//! qdiscs. Settings that are not an interface's come with the namespace, before
-//! its interfaces: `net.ipv4.conf.default.*` is what a new interface begins with.
+//! qdiscs, devices of flowtables. Settings that are not an interface's come with the
+//! namespace, before its interfaces: `net.ipv4.conf.default.*` is what a new
+//! interface begins with. So does the namespace's nft table, even before its
+//! settings: nothing is forwarded and nothing comes in that it has not seen.
 //!
 //! # Removals
 //!
@@ -38,8 +40,8 @@
 //! first), neighbours, qdiscs, addresses, VLANs, settings of interfaces; then
 //! interfaces, children before parents and members before masters, while
 //! members that stay are released from masters that go; then other settings
-//! (undone, they write over those of interfaces, which come after), namespaces,
-//! files. Unlike all other batches these are done strictly in order: the undo
+//! (undone, they write over those of interfaces, which come after), tables,
+//! namespaces, files. Unlike all other batches these are done strictly in order: the undo
 //! of a removal holds what it took along, which depends on what went before.
 //!
 //! # Batches
@@ -157,8 +159,10 @@ fn class(object: &Object) -> (Phase, u8) {
         Object::Namespace(_) => (Phase::Namespaces, 0),
         Object::File(_) => (Phase::Namespaces, 1),
         // Writes over the settings of its family that follow.
-        Object::Sysctl(o) if o.key == "net/ipv4/ip_forward" => (Phase::Namespaces, 2),
-        Object::Sysctl(o) if o.interface.is_none() => (Phase::Namespaces, 3),
+        // Before anything is forwarded, and before there is an interface.
+        Object::Table(_) => (Phase::Namespaces, 2),
+        Object::Sysctl(o) if o.key == "net/ipv4/ip_forward" => (Phase::Namespaces, 3),
+        Object::Sysctl(o) if o.interface.is_none() => (Phase::Namespaces, 4),
         Object::Interface(o) if o.kind == Kind::Loopback => (Phase::Configure, 0),
         Object::Interface(_) => (Phase::Interfaces, 0),
         Object::PortVlan(o) => (Phase::Configure, 1 + u8::from(o.pvid)),
@@ -167,7 +171,7 @@ fn class(object: &Object) -> (Phase, u8) {
         Object::Neighbour(_) => (Phase::Configure, 5),
         Object::Route(o) => (Phase::Configure, 6 + u8::from(has_gateway(o))),
         Object::Rule(_) => (Phase::Configure, 8),
-        Object::Qdisc(_) => (Phase::Configure, 9),
+        Object::Qdisc(_) | Object::FlowDevice(_) => (Phase::Configure, 9),
         Object::Command(_) => (Phase::Commands, 0),
     }
 }
@@ -180,7 +184,7 @@ pub(super) fn removal_class(object: &Object) -> u8 {
         Object::Rule(_) => 1,
         Object::Route(o) => 3 - u8::from(has_gateway(o)),
         Object::Neighbour(_) => 4,
-        Object::Qdisc(_) => 5,
+        Object::Qdisc(_) | Object::FlowDevice(_) => 5,
         Object::Address(_) => 6,
         Object::PortVlan(_) => 7,
         Object::Sysctl(o) if o.interface.is_some() => 8,
@@ -188,8 +192,10 @@ pub(super) fn removal_class(object: &Object) -> u8 {
         // Writing it back writes over those of the interfaces that stay.
         Object::Sysctl(o) if o.key != "net/ipv4/ip_forward" => 10,
         Object::Sysctl(_) => 11,
-        Object::Namespace(_) => 12,
-        Object::File(_) => 13,
+        // When nothing is forwarded any more.
+        Object::Table(_) => 12,
+        Object::Namespace(_) => 13,
+        Object::File(_) => 14,
     }
 }
 

@@ -156,6 +156,7 @@ impl<'f, 'a> Removal<'f, 'a> {
             Object::Address(o) => self.goes_with(number, &o.interface),
             Object::Neighbour(o) => self.goes_with(number, &o.interface),
             Object::Qdisc(o) => self.goes_with(number, &o.interface),
+            Object::FlowDevice(o) => self.goes_with(number, &o.interface),
             Object::Sysctl(o) => match &o.interface {
                 Some(name) => {
                     let id =
@@ -173,7 +174,7 @@ impl<'f, 'a> Removal<'f, 'a> {
                 }
                 _ => false,
             },
-            Object::Rule(_) | Object::Command(_) => false,
+            Object::Rule(_) | Object::Table(_) | Object::Command(_) => false,
         }
     }
 

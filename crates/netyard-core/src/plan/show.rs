@@ -47,6 +47,7 @@ pub fn show(plan: &Plan, names: &ShellNames, detail: Detail) -> Vec<(Line, Strin
     let mut lines = Vec::new();
     for step in plan.steps() {
         lines.push(about(step));
+        lines.extend(rules(step));
         if detail.shell {
             lines.extend(step.op.shell(names).into_iter().map(|line| (Line::Shell, line)));
         }
@@ -76,10 +77,32 @@ fn about(step: &Step) -> (Line, String) {
     }
 }
 
+/// Most lines that are shown of what changes in one table.
+const RULES: usize = 40;
+
+/// What changes in a table, a line each.
+fn rules(step: &Step) -> Vec<(Line, String)> {
+    let Why::Differs { attributes } = &step.why else { return Vec::new() };
+    if !matches!(step.op, Op::Set { to: Object::Table(_), .. }) {
+        return Vec::new();
+    }
+    let line = |d: &super::Difference| match (&*d.actual, &*d.desired) {
+        ("none", new) => (Line::Add, format!("  {}: {new}", d.attribute)),
+        (old, "none") => (Line::Remove, format!("  {}: {old}", d.attribute)),
+        (old, new) => (Line::Change, format!("  {}: {old} → {new}", d.attribute)),
+    };
+    let mut lines: Vec<_> = attributes.iter().take(RULES).map(line).collect();
+    if let Some(more) = attributes.len().checked_sub(RULES).filter(|more| *more > 0) {
+        lines.push((Line::Change, format!("  and {more} more")));
+    }
+    lines
+}
+
 fn why(why: &Why, op: &Op) -> Option<String> {
     match why {
         Why::Missing | Why::Unwanted => None,
         // A file's text is too long for a line.
+        Why::Differs { .. } if matches!(op, Op::Set { to: Object::Table(_), .. }) => None,
         Why::Differs { .. } if matches!(op, Op::Set { to: Object::File(_), .. }) => {
             Some("its text differs".to_string())
         }

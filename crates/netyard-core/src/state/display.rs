@@ -26,6 +26,8 @@ impl fmt::Display for Object {
             Self::Route(o) => o.fmt(f),
             Self::Rule(o) => o.fmt(f),
             Self::Qdisc(o) => write!(f, "impairment of {}", o.interface),
+            Self::Table(o) => write!(f, "firewall of {}", o.place),
+            Self::FlowDevice(o) => write!(f, "offload of {} to {}", o.interface, o.flowtable),
             Self::File(o) => write!(f, "file {} of {}", o.name, o.node),
             Self::Command(o) => write!(f, "command {} in {}", o.argv.join(" "), o.node),
         }

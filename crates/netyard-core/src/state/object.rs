@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::addr::Mac;
 use crate::interface::Interface;
 use crate::name::{FullName, NodeName};
+use crate::nft::Table;
 
 /// A network namespace, seen from the yard.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -221,6 +222,23 @@ pub struct Qdisc {
     pub impairment: Impairment,
 }
 
+/// A device of a flowtable: flows that were accepted between such devices skip
+/// the ruleset.
+///
+/// It is an object beside its [`Table`], which is there before any interface is:
+/// the kernel takes it out of the flowtable when its interface goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowDevice {
+    /// The device.
+    pub interface: InterfaceId,
+    /// The table that the flowtable is in.
+    pub table: String,
+    /// The flowtable.
+    pub flowtable: String,
+    /// The flowtable's.
+    pub priority: i32,
+}
+
 /// A kernel setting below `/proc/sys`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sysctl {
@@ -277,6 +295,8 @@ pub enum Object {
     Route(Route),
     Rule(Rule),
     Qdisc(Qdisc),
+    Table(Box<Table>),
+    FlowDevice(FlowDevice),
     File(File),
     Command(Command),
 }
@@ -294,6 +314,8 @@ pub enum Key {
     Route(Place, u32, IpNet, u32),
     Rule(Box<Rule>),
     Qdisc(InterfaceId),
+    Table(Place),
+    FlowDevice(InterfaceId, String),
     File(NodeName, String),
     Command(NodeName, u32),
 }
@@ -308,6 +330,7 @@ impl Object {
                 }
             }
             Self::Qdisc(o) => o.impairment = o.impairment.settled(),
+            Self::Table(o) => **o = (**o).clone().settled(),
             _ => {}
         }
     }
@@ -324,6 +347,8 @@ impl Object {
             Self::Route(o) => Key::Route(o.place.clone(), o.table, o.destination, o.metric),
             Self::Rule(o) => Key::Rule(Box::new(o.clone())),
             Self::Qdisc(o) => Key::Qdisc(o.interface.clone()),
+            Self::Table(o) => Key::Table(o.place.clone()),
+            Self::FlowDevice(o) => Key::FlowDevice(o.interface.clone(), o.flowtable.clone()),
             Self::File(o) => Key::File(o.node.clone(), o.name.clone()),
             Self::Command(o) => Key::Command(o.node.clone(), o.index),
         }
@@ -341,6 +366,8 @@ impl Object {
             Self::Route(o) => o.place.clone(),
             Self::Rule(o) => o.place.clone(),
             Self::Qdisc(o) => o.interface.place.clone(),
+            Self::Table(o) => o.place.clone(),
+            Self::FlowDevice(o) => o.interface.place.clone(),
             Self::File(o) => Place::Node(o.node.clone()),
             Self::Command(o) => Place::Node(o.node.clone()),
         }

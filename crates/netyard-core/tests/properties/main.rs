@@ -1,6 +1,7 @@
 //! What holds for every plan, on the FakeKernel.
 
 mod scale;
+mod table;
 mod yard;
 
 use netyard_core::fake::FakeKernel;
@@ -199,7 +200,7 @@ fn the_random_states_have_everything_in_them() {
     for sort in ["namespace", "interface", "port-vlan", "sysctl", "address", "neighbour", "route"] {
         assert!(seen.contains(&(format!("\"{sort}\""), false)), "{sort}");
     }
-    for sort in ["rule", "qdisc", "file", "command"] {
+    for sort in ["rule", "qdisc", "table", "flow-device", "file", "command"] {
         assert!(seen.contains(&(format!("\"{sort}\""), false)), "{sort}");
     }
     assert!(seen.contains(&("d0 true".to_string(), false)));

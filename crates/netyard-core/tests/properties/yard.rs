@@ -15,7 +15,7 @@ use netyard_core::name::{FullName, InterfaceName, NodeName};
 use netyard_core::state::*;
 
 /// Bytes that a State takes at most; what is beyond the end reads as zero.
-pub const BYTES: usize = 1400;
+pub const BYTES: usize = 1600;
 /// Interfaces that the host has before any yard.
 pub const STRANGERS: [&str; 3] = ["eth0", "enp1s0", "enp2s0"];
 
@@ -80,6 +80,7 @@ pub fn state(bytes: &[u8]) -> State {
     builder.port_vlans();
     builder.on_interfaces();
     builder.in_places();
+    builder.tables();
     builder.state
 }
 
@@ -405,6 +406,29 @@ impl Builder<'_> {
                         suppress_prefix_length: None,
                     }));
                 }
+            }
+        }
+    }
+
+    fn tables(&mut self) {
+        for place in places() {
+            let wanted = self.dice.yes();
+            let table = crate::table::table(place.clone(), |sides| self.dice.roll(sides));
+            for interface in self.interfaces.clone() {
+                let (offloads, flowtable) = (self.dice.roll(4) == 1, self.dice.roll(2));
+                if interface.place != place || !offloads || !wanted {
+                    continue;
+                }
+                let Some(flowtable) = table.flowtables.get(flowtable) else { continue };
+                self.state.insert(Object::FlowDevice(FlowDevice {
+                    interface,
+                    table: table.name.clone(),
+                    flowtable: flowtable.name.clone(),
+                    priority: flowtable.priority,
+                }));
+            }
+            if wanted && self.there.contains(&place) {
+                self.state.insert(Object::Table(Box::new(table)));
             }
         }
     }

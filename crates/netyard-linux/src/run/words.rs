@@ -44,6 +44,8 @@ fn name(object: &Object) -> (&'static str, String) {
         Object::Route(o) => ("route", o.destination.to_string()),
         Object::Rule(o) => ("rule", o.priority.to_string()),
         Object::Qdisc(o) => ("the impairment of", o.interface.name.to_string()),
+        Object::Table(o) => ("table", o.name.clone()),
+        Object::FlowDevice(o) => ("the offload of", o.interface.name.to_string()),
         Object::File(o) => ("file", format!("/etc/netns/{}/{}", o.netns, o.name)),
         Object::Command(o) => ("command", o.argv.join(" ")),
     }

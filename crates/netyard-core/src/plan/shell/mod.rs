@@ -5,6 +5,7 @@
 //! command, a comment says so.
 
 mod link;
+mod nft;
 pub(crate) mod unit;
 
 use std::collections::BTreeMap;
@@ -130,6 +131,9 @@ fn commands(names: &ShellNames, verb: Verb, from: Option<&Object>, to: &Object) 
         (Object::Route(o), _) => vec![route(names, verb, o)],
         (Object::Rule(o), _) => vec![rule(names, verb, o)],
         (Object::Qdisc(o), _) => vec![qdisc(names, verb, o)],
+        (Object::Table(to), Some(Object::Table(from))) => nft::table(names, verb, Some(from), to),
+        (Object::Table(o), _) => nft::table(names, verb, None, o),
+        (Object::FlowDevice(o), _) => vec![nft::flow_device(names, verb, o)],
         (Object::File(o), _) => file(verb, o),
         (Object::Command(o), _) => command(names, verb, o),
     }

@@ -1,6 +1,6 @@
 //! Yard to State: every managed attribute of every object, defaults included.
 
-use super::{Address, Command, File, Object, Place, PortVlan, Qdisc, State};
+use super::{Address, Command, File, FlowDevice, Object, Place, PortVlan, Qdisc, State};
 use crate::interface::{self, Kind};
 use crate::yard::{Interface, Membership, Node, Yard};
 
@@ -43,6 +43,7 @@ pub fn lower(yard: &Yard) -> State {
                 .map(|impairment| Object::Qdisc(Qdisc { interface: id.clone(), impairment })),
         );
     }
+    push_tables(yard, &mut objects);
     for node in nodes {
         push_files(node, &mut objects);
         push_commands(node, &mut objects);
@@ -90,6 +91,33 @@ fn push_commands(node: &Node, objects: &mut Vec<Object>) {
     objects.extend(node.commands.iter().zip(0..).map(|(argv, index)| {
         Object::Command(Command { node: node.name.clone(), index, argv: argv.clone() })
     }));
+}
+
+/// The firewalls, and their flowtables' devices, which are objects of their own.
+fn push_tables(yard: &Yard, objects: &mut Vec<Object>) {
+    for mut table in crate::firewall::tables(yard) {
+        for flowtable in &mut table.flowtables {
+            for device in std::mem::take(&mut flowtable.devices) {
+                let Some(name) = full_name(yard, &table.place, &device) else { continue };
+                objects.push(Object::FlowDevice(FlowDevice {
+                    interface: super::InterfaceId { place: table.place.clone(), name },
+                    table: table.name.clone(),
+                    flowtable: flowtable.name.clone(),
+                    priority: flowtable.priority,
+                }));
+            }
+        }
+        objects.push(Object::Table(Box::new(table)));
+    }
+}
+
+/// What the yard calls a kernel's interface; one of the host's own has one name.
+fn full_name(yard: &Yard, place: &Place, kernel_name: &str) -> Option<crate::name::FullName> {
+    let nodes = yard.nodes.iter().flat_map(|n| &n.interfaces).map(|i| &i.device);
+    let devices = yard.networks.iter().flat_map(|n| &n.devices).map(|d| &d.device);
+    let mut all = nodes.chain(devices);
+    let ours = all.find(|d| d.id.place == *place && d.kernel_name.as_str() == kernel_name);
+    ours.map(|d| d.id.name.clone()).or_else(|| crate::name::FullName::new(kernel_name).ok())
 }
 
 /// The fabric's `lo`; every namespace has one, up.
