@@ -6,7 +6,7 @@ use super::source::{Source, line_of, words};
 const CORE: &str = "crates/netyard-core/src/";
 
 /// Module of the core, what it must not name, and why.
-const BLIND: [(&str, &[&str], &str); 8] = [
+const BLIND: [(&str, &[&str], &str); 9] = [
     (
         "plan",
         &["spec", "yard", "graph", "check", "render", "import"],
@@ -21,7 +21,8 @@ const BLIND: [(&str, &[&str], &str); 8] = [
     ("yard", &["plan", "render"], "a yard is what was meant, before any step is planned"),
     ("interface", &["spec", "yard", "plan", "render"], "a kind serves every step and knows none"),
     ("service", &["yard", "plan", "render"], "a service serves every step and knows none"),
-    ("firewall", &["yard", "plan", "render"], "rules are data; the steps come to them"),
+    ("firewall", &["plan", "render"], "rules are data; the steps come to them"),
+    ("nft", &["spec", "yard", "plan", "render"], "a ruleset is data; it knows no step"),
     ("state", &["plan", "graph", "check", "render", "import"], "state is below the plan"),
 ];
 

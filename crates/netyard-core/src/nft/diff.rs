@@ -6,8 +6,7 @@
 
 use std::collections::HashMap; // looked up, never iterated
 
-use super::{Chain, Flowtable, Rule, Set, Statement, Table};
-use crate::plan::Difference;
+use super::{Chain, Flowtable, Learned, Rule, Set, Statement, Table};
 
 /// One change to a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +19,10 @@ pub enum Edit<'a> {
     AddElements(&'a Set, Vec<&'a str>),
     /// Takes elements out of a set that stays.
     RemoveElements(&'a Set, Vec<&'a str>),
+    /// Makes a set that rules fill, empty.
+    AddLearned(&'a Learned),
+    /// Takes such a set away.
+    RemoveLearned(&'a Learned),
     /// Makes a flowtable, without devices.
     AddFlowtable(&'a Flowtable),
     /// Takes a flowtable away.
@@ -50,10 +53,12 @@ pub enum Edit<'a> {
 
 /// What makes `from` into `to`; of a table that is not there, all of it.
 pub fn edits<'a>(from: Option<&'a Table>, to: &'a Table) -> Vec<Edit<'a>> {
-    let nothing: (&[Set], &[Flowtable], &[Chain]) = (&[], &[], &[]);
-    let (sets, flowtables, chains) = from.map_or(nothing, |t| (&t.sets, &t.flowtables, &t.chains));
+    let nothing: (&[Set], &[Learned], &[Flowtable], &[Chain]) = (&[], &[], &[], &[]);
+    let (sets, learned, flowtables, chains) =
+        from.map_or(nothing, |t| (&t.sets, &t.learned, &t.flowtables, &t.chains));
     let mut walk = Walk::default();
     walk.sets(sets, &to.sets);
+    walk.learned(learned, &to.learned);
     walk.flowtables(flowtables, &to.flowtables);
     walk.chains(chains, &to.chains);
     // A set, flowtable or chain that is made anew goes first, and before it the
@@ -107,6 +112,22 @@ impl<'a> Walk<'a> {
         if !new.is_empty() {
             self.named.push(Edit::AddElements(to, new));
         }
+    }
+
+    fn learned(&mut self, from: &'a [Learned], to: &'a [Learned]) {
+        for old in from {
+            match to.iter().find(|new| new.name == old.name) {
+                None => self.last.push(Edit::RemoveLearned(old)),
+                Some(new) if old != new => {
+                    self.anew.push(&old.name);
+                    self.out_named.push(Edit::RemoveLearned(old));
+                    self.named.push(Edit::AddLearned(new));
+                }
+                Some(_) => {}
+            }
+        }
+        let new = to.iter().filter(|new| from.iter().all(|old| old.name != new.name));
+        self.named.extend(new.map(Edit::AddLearned));
     }
 
     fn flowtables(&mut self, from: &'a [Flowtable], to: &'a [Flowtable]) {
@@ -200,12 +221,15 @@ impl Rule {
 impl Statement {
     /// True where it names one of these sets or flowtables.
     fn names(&self, names: &[&str]) -> bool {
-        use super::Matcher::{DaddrSet, DportSet, SaddrSet};
+        use super::Matcher::{DaddrSet, DportSet, Learned, SaddrSet};
         let named = |name: &String| names.contains(&name.as_str());
         match self {
-            Self::Offload(flowtable) => named(flowtable),
+            Self::Offload(name) => named(name),
+            Self::Learn { set, .. } => named(set),
+            Self::DnatLearned { map, .. } => named(map),
             Self::Match(m) => match &m.matcher {
                 SaddrSet { set, .. } | DaddrSet { set, .. } | DportSet(_, set) => named(set),
+                Learned { set, .. } => named(set),
                 _ => false,
             },
             _ => false,
@@ -256,40 +280,4 @@ fn ascending(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
     }
     run.reverse();
     run
-}
-
-/// The edits for people: what was, and what will be.
-pub(crate) fn differences(from: &Table, to: &Table) -> Vec<Difference> {
-    let difference = |attribute: String, actual: &dyn ToString, desired: &dyn ToString| {
-        Difference { attribute, actual: actual.to_string(), desired: desired.to_string() }
-    };
-    let none = &"none";
-    let edits = edits(Some(from), to);
-    let each = edits.iter().map(|edit| match edit {
-        Edit::AddSet(s) => difference(format!("set {}", s.name), none, &s.words().join(", ")),
-        Edit::RemoveSet(s) => difference(format!("set {}", s.name), &s.words().join(", "), none),
-        Edit::AddElements(s, e) => difference(format!("set {}", s.name), none, &e.join(", ")),
-        Edit::RemoveElements(s, e) => difference(format!("set {}", s.name), &e.join(", "), none),
-        Edit::AddFlowtable(t) => difference("flowtable".into(), none, &t.name),
-        Edit::RemoveFlowtable(t) => difference("flowtable".into(), &t.name, none),
-        Edit::AddChain(c) => difference("chain".into(), none, &c.name),
-        Edit::RemoveChain(c) => difference("chain".into(), &c.name, none),
-        Edit::SetPolicy(c) => {
-            let policy = |c: &Chain| c.base.map_or("none", |base| base.policy.word());
-            let old = from.chains.iter().find(|old| old.name == c.name);
-            difference(format!("policy of {}", c.name), &old.map_or("none", policy), &policy(c))
-        }
-        Edit::RemoveRule { chain, index } => {
-            difference(chain.name.clone(), &chain.rules[*index], none)
-        }
-        Edit::AddRule { chain, index, .. } => {
-            difference(chain.name.clone(), none, &chain.rules[*index])
-        }
-    });
-    let mut differences: Vec<Difference> = each.collect();
-    if differences.is_empty() {
-        // The order of its parts, which says nothing.
-        differences.push(difference("order".into(), none, none));
-    }
-    differences
 }

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::state::Place;
 
-pub(crate) use diff::differences;
 pub use diff::{Edit, edits};
 pub use mark::table_name;
 pub use statement::{
@@ -69,7 +68,7 @@ pub struct Set {
 /// A named set or map (`flags dynamic,timeout`) that rules fill from the packets
 /// they see. What is in it is the kernel's, and no part of a State: a reload of
 /// the ruleset that keeps the set keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Learned {
     /// Its name within the table.
     pub name: String,
@@ -205,6 +204,7 @@ impl Table {
             set.elements.dedup();
         }
         self.sets.sort_by(|a, b| a.name.cmp(&b.name));
+        self.learned.sort_by(|a, b| a.name.cmp(&b.name));
         self.flowtables.sort_by(|a, b| a.name.cmp(&b.name));
         self.chains.sort_by(|a, b| a.name.cmp(&b.name));
         self

@@ -110,7 +110,7 @@ pub enum IcmpKind {
 }
 
 /// A part of a packet, or of its connection, that sets and maps are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Field {
     /// `iifname`.
@@ -133,7 +133,7 @@ pub enum Field {
 }
 
 /// What is counted for each key of a [`super::Learned`] set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Each {
     /// Goes on only within (or over) the rate that each key has.

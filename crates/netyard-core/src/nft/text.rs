@@ -7,8 +7,8 @@ use ipnet::IpNet;
 
 use super::word;
 use super::{
-    Base, Chain, Ct, Flowtable, Match, Matcher, NatTarget, PortRange, Reject, Rule, Set, SetKind,
-    Statement, Table,
+    Base, Chain, Ct, Each, Field, Flowtable, Learned, Match, Matcher, NatTarget, PortRange, Reject,
+    Rule, Set, SetKind, Statement, Table,
 };
 
 /// `table inet NAME { … }`, with a newline at its end.
@@ -17,6 +17,7 @@ impl fmt::Display for Table {
         writeln!(f, "table inet {} {{", self.name)?;
         let mut parts: Vec<String> = Vec::new();
         parts.extend(self.sets.iter().map(Set::to_string));
+        parts.extend(self.learned.iter().map(Learned::to_string));
         parts.extend(self.flowtables.iter().map(Flowtable::to_string));
         parts.extend(self.chains.iter().map(Chain::to_string));
         f.write_str(&parts.join("\n"))?;
@@ -35,6 +36,84 @@ impl fmt::Display for Set {
             writeln!(f, "\t\telements = {{ {} }}", self.words().join(", "))?;
         }
         f.write_str("\t}\n")
+    }
+}
+
+impl fmt::Display for Learned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\t{} {} {{", self.sort(), self.name)?;
+        for word in self.words() {
+            writeln!(f, "\t\t{word}")?;
+        }
+        f.write_str("\t}\n")
+    }
+}
+
+impl Learned {
+    /// `set` or `map`.
+    pub fn sort(&self) -> &'static str {
+        if self.data.is_empty() { "set" } else { "map" }
+    }
+
+    /// What is said of it, as nft writes it.
+    pub fn words(&self) -> Vec<String> {
+        let types = |fields: &[Field]| {
+            fields.iter().map(|f| f.kind().word()).collect::<Vec<_>>().join(" . ")
+        };
+        let kind = match self.data.is_empty() {
+            true => format!("type {}", types(&self.key)),
+            false => format!("type {} : {}", types(&self.key), types(&self.data)),
+        };
+        let mut words = vec![kind, format!("size {}", self.size)];
+        match self.timeout {
+            0 => words.push("flags dynamic".to_owned()),
+            seconds => {
+                words.push("flags dynamic,timeout".to_owned());
+                words.push(format!("timeout {}", word::duration(seconds)));
+            }
+        }
+        words
+    }
+}
+
+impl Field {
+    /// What a set has to be of to hold it.
+    pub fn kind(self) -> SetKind {
+        match self {
+            Self::Iif | Self::Oif => SetKind::Interface,
+            Self::Saddr(false) | Self::Daddr(false) | Self::OriginalSaddr(false) => SetKind::Ipv4,
+            Self::Saddr(true) | Self::Daddr(true) | Self::OriginalSaddr(true) => SetKind::Ipv6,
+            Self::Sport(_) | Self::Dport(_) | Self::OriginalSport => SetKind::Port,
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Iif => f.write_str("iifname"),
+            Self::Oif => f.write_str("oifname"),
+            Self::Saddr(ipv6) => write!(f, "{} saddr", ip(*ipv6)),
+            Self::Daddr(ipv6) => write!(f, "{} daddr", ip(*ipv6)),
+            Self::Sport(protocol) => write!(f, "{} sport", protocol.header()),
+            Self::Dport(protocol) => write!(f, "{} dport", protocol.header()),
+            Self::OriginalSaddr(ipv6) => write!(f, "ct original {} saddr", ip(*ipv6)),
+            Self::OriginalSport => f.write_str("ct original proto-src"),
+        }
+    }
+}
+
+/// `ip saddr . udp sport`.
+fn fields(fields: &[Field]) -> String {
+    fields.iter().map(Field::to_string).collect::<Vec<_>>().join(" . ")
+}
+
+impl fmt::Display for Each {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Limit(limit) => limit.fmt(f),
+            Self::ConnectionsOver(count) => write!(f, "ct count over {count}"),
+        }
     }
 }
 
@@ -154,6 +233,37 @@ impl fmt::Display for Statement {
             Self::MaxSegment(None) => f.write_str("tcp option maxseg size set rt mtu"),
             Self::MaxSegment(Some(size)) => write!(f, "tcp option maxseg size set {size}"),
             Self::Offload(flowtable) => write!(f, "flow add @{flowtable}"),
+            Self::Learn { set, key, data, each } => {
+                let verb = match each {
+                    Some(Each::ConnectionsOver(_)) => "add",
+                    _ => "update",
+                };
+                write!(f, "{verb} @{set} {{ {}", fields(key))?;
+                each.map_or(Ok(()), |each| write!(f, " {each}"))?;
+                if !data.is_empty() {
+                    write!(f, " : {}", fields(data))?;
+                }
+                f.write_str(" }")
+            }
+            Self::Dispatch { key, cases } => {
+                let case = |(name, chain): &(String, String)| format!("\"{name}\" : jump {chain}");
+                let cases: Vec<String> = cases.iter().map(case).collect();
+                write!(f, "{key} vmap {{ {} }}", cases.join(", "))
+            }
+            Self::DnatLearned { map, key, ipv6 } => {
+                write!(f, "dnat {} to {} map @{map}", ip(*ipv6), fields(key))
+            }
+            Self::DnatShift { address, protocol, ports, first } => {
+                let port = |port: u16| format!("{port} : {}", port - ports.first + first);
+                let cases: Vec<String> = (ports.first..=ports.last).map(port).collect();
+                let (family, cases) = (ip(address.is_ipv6()), cases.join(", "));
+                let address = match address {
+                    IpAddr::V6(ip) => format!("[{ip}]"),
+                    ip => ip.to_string(),
+                };
+                let header = protocol.header();
+                write!(f, "dnat {family} to {address} : {header} dport map {{ {cases} }}")
+            }
             Self::Notrack => f.write_str("notrack"),
             Self::Masquerade { ports, random } => {
                 f.write_str("masquerade")?;
@@ -264,6 +374,7 @@ impl fmt::Display for Match {
             Matcher::DportSet(protocol, set) => {
                 write!(f, "{} dport {}@{set}", protocol.header(), unlike(not))
             }
+            Matcher::Learned { set, key } => write!(f, "{} {}@{set}", fields(key), unlike(not)),
             Matcher::Icmp(kind, types) => {
                 let mut types = types.clone();
                 types.sort_unstable();

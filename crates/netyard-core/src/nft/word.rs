@@ -228,3 +228,17 @@ pub(super) fn bytes(amount: u64) -> (u64, &'static str) {
         n => (n, "bytes"),
     }
 }
+
+/// Seconds as nft writes them: `1h30m`.
+pub(super) fn duration(seconds: u32) -> String {
+    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    let mut left = seconds;
+    let mut text = String::new();
+    for (size, unit) in units {
+        if left >= size {
+            text += &format!("{}{unit}", left / size);
+            left %= size;
+        }
+    }
+    text
+}

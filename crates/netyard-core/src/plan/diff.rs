@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::Difference;
 use super::shell::unit;
 use crate::interface::Change;
-use crate::nft;
 use crate::state::{Object, State};
 
 /// One key of either State, and what both say about it.
@@ -75,7 +74,7 @@ impl Object {
 /// file has for them, sorted.
 pub(super) fn differences(from: &Object, to: &Object) -> Vec<Difference> {
     if let (Object::Table(from), Object::Table(to)) = (from, to) {
-        return nft::differences(from, to);
+        return super::table::differences(from, to);
     }
     let mut differences = Vec::new();
     // Serialising plain data cannot fail.

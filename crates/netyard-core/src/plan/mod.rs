@@ -15,6 +15,7 @@ mod order;
 mod remove;
 mod shell;
 pub mod show;
+mod table;
 
 use std::borrow::Cow;
 

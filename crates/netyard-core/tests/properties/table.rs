@@ -39,6 +39,15 @@ pub fn table(place: Place, mut roll: impl FnMut(usize) -> usize) -> Table {
     if roll(2) == 1 {
         chains.reverse();
     }
+    let seen = ["a", "b"][..roll(3)].iter().map(|name| Learned {
+        name: name.to_string(),
+        key: vec![Field::Saddr(false)],
+        data: vec![],
+        timeout: 60 * roll(2) as u32,
+        size: 100,
+    });
+    let learned: Vec<Learned> = seen.collect();
     let name = "netyard-yard".to_owned();
-    Table { place, name, sets: vec![set], flowtables, chains }.settled()
+    Table { place, name, sets: vec![set], learned, flowtables, chains, raw: String::new() }
+        .settled()
 }

@@ -41,6 +41,10 @@ fn line(table: &str, edit: &Edit<'_>) -> String {
             )
         }
         Edit::RemoveSet(set) => format!("delete set inet {table} {}", set.name),
+        Edit::AddLearned(set) => {
+            format!("add {} inet {table} {} {{ {} }}", set.sort(), set.name, set.words().join("; "))
+        }
+        Edit::RemoveLearned(set) => format!("delete {} inet {table} {}", set.sort(), set.name),
         Edit::AddElements(set, elements) => {
             format!("add element inet {table} {} {{ {} }}", set.name, elements.join(", "))
         }
