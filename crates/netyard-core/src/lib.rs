@@ -6,6 +6,7 @@
 
 pub mod addr;
 pub mod diag;
+pub mod expect;
 pub mod facts;
 pub mod fake;
 pub mod firewall;

@@ -11,11 +11,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use netyard_core::diag::{Report, Source, Sources, Span};
+use netyard_core::expect::{Host, Probe};
 use netyard_core::facts::{Facts, HostInterface, HostRoute};
 use netyard_core::name::InterfaceName;
 use netyard_core::spec::{self, Parsed};
 use netyard_core::state::{State, lower};
-use netyard_core::yard;
+use netyard_core::yard::{self, Yard};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -85,16 +86,40 @@ fn state_json(state: &State) -> String {
     format!("[\n{}\n]\n", objects.collect::<Vec<_>>().join(",\n"))
 }
 
-/// What all steps have to say, and the State if there is one.
-fn run(case: &Path) -> (Report, Sources, Option<State>) {
+/// One expectation on each line.
+fn expectations(yard: &Yard) -> String {
+    let mut out = String::new();
+    for e in &yard.expectations {
+        let host = match &e.to.host {
+            Host::Address(address) => address.to_string(),
+            Host::Name(name) => format!("name {name}"),
+            Host::Resolver => "resolver".into(),
+        };
+        let place = e.to.place.as_ref().map(|p| format!(" in {p}")).unwrap_or_default();
+        let device = e.from.device.as_ref().map(|d| format!(" by {d}")).unwrap_or_default();
+        let measure = match &e.probe {
+            Probe::Measure(m) => format!(" {} within {} ppm", m.value, m.tolerance),
+            _ => String::new(),
+        };
+        let (title, family, want) = (e.title(), e.family, e.want.word());
+        let listens = if e.may_listen() { ", netyard may listen" } else { "" };
+        let open = if e.if_it_has { " if it has one" } else { "" };
+        writeln!(out, "{title}{measure}: {family}{open}{device} to {host}{place}: {want}{listens}")
+            .expect("a String");
+    }
+    out
+}
+
+/// What all steps have to say, and the Yard if there is one.
+fn run(case: &Path) -> (Report, Sources, Option<Yard>) {
     let Parsed { spec, mut report, sources } = parse(case);
     assert!(spec.is_some() || report.has_errors(), "{}: nothing and no reason", name(case));
     let Some(spec) = spec else { return (report, sources, None) };
     let (found, more) = yard::resolve(&spec, &facts(case));
     assert_eq!(found.is_none(), more.has_errors(), "{}", name(case));
     report.0.extend(more.0);
-    let state = found.filter(|_| !report.has_errors()).map(|yard| lower(&yard));
-    (report, sources, state)
+    let yard = found.filter(|_| !report.has_errors());
+    (report, sources, yard)
 }
 
 /// Line and column, both from 1, the column in characters.
@@ -149,11 +174,13 @@ fn every_case_says_what_it_should() {
     let cases = cases("cases");
     assert!(cases.len() >= 25, "the cases are not where they should be");
     for case in cases {
-        let (report, sources, state) = run(&case);
+        let (report, sources, yard) = run(&case);
         compare(&case.join("diagnostics.txt"), &render(&report, &sources), &mut differing);
-        let state = state.map(|state| state_json(&state)).unwrap_or_default();
+        let state = yard.as_ref().map(|yard| state_json(&lower(yard))).unwrap_or_default();
         // Where there is a mistake there is no State.
         compare(&case.join("state.json"), &state, &mut differing);
+        let expected = yard.as_ref().map(expectations).unwrap_or_default();
+        compare(&case.join("expectations.txt"), &expected, &mut differing);
     }
     assert!(differing.is_empty(), "UPDATE=1 rewrites what differs:\n{}", differing.join("\n"));
 }
@@ -161,8 +188,8 @@ fn every_case_says_what_it_should() {
 #[test]
 fn every_example_is_right() {
     for case in cases("examples") {
-        let (report, sources, state) = run(&case);
-        assert!(state.is_some() && report.0.is_empty(), "{}", render(&report, &sources));
+        let (report, sources, yard) = run(&case);
+        assert!(yard.is_some() && report.0.is_empty(), "{}", render(&report, &sources));
     }
 }
 

@@ -277,3 +277,12 @@ pub fn uplink_needs_host(uplink: Span, span: Span) -> Diagnostic {
         .at(uplink, "the way out")
         .hint("take `host:` out")
 }
+
+/// A measurement against the file's impairment between two nodes, of which the
+/// file says nothing.
+pub fn measured_by_the_file(key: &str, span: Span) -> Diagnostic {
+    let message = format!("the file says nothing of the `{key}` between two nodes");
+    Diagnostic::error("expect-value", message)
+        .at(span, "what is it to be?")
+        .hint(format!("write a value here, or `link:` instead of `from` and `to` to measure a link against its own `{key}`"))
+}

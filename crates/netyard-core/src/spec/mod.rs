@@ -24,6 +24,7 @@ use ipnet::IpNet;
 
 use crate::addr::Mac;
 use crate::diag::{Diagnostic, Report, Source, Sources, Span, Spanned};
+use crate::expect::{Family, HttpGet, Metric, Question, Want};
 use crate::interface::{BridgePort, Kind};
 use crate::name::{FullName, InterfaceName, NodeName, YardName};
 use crate::state::{Impairment, RouteKind, RuleAction};
@@ -97,6 +98,8 @@ pub struct Spec {
     pub nodes: Vec<NodeSpec>,
     /// `links:` in the order of the file, loops expanded.
     pub links: Vec<LinkSpec>,
+    /// `expect:` in the order of the file, loops expanded.
+    pub expect: Vec<ExpectSpec>,
 }
 
 /// An entry of `networks:`.
@@ -370,4 +373,54 @@ pub struct EndSpec {
     pub node: Spanned<String>,
     /// The interface's name in it.
     pub interface: Spanned<FullName>,
+}
+
+/// An entry of `expect:`.
+#[derive(Clone, Debug)]
+pub struct ExpectSpec {
+    /// The place of the whole.
+    pub span: Span,
+    /// `name:`.
+    pub name: Option<Spanned<String>>,
+    /// `from:`, ranges expanded; empty with `link:`.
+    pub from: Vec<Spanned<String>>,
+    /// `to:`, ranges expanded; empty with `link:`, or where a DNS question goes
+    /// to the sender's own name server.
+    pub to: Vec<Spanned<String>>,
+    /// `link:`, ranges expanded.
+    pub links: Vec<Spanned<String>>,
+    /// At least one.
+    pub probes: Vec<Spanned<ProbeSpec>>,
+    /// `result:`, or that of `ping:`.
+    pub result: Option<Spanned<Want>>,
+    /// `family:`.
+    pub families: Option<Spanned<Vec<Family>>>,
+    /// `within:`, in milliseconds.
+    pub within: Option<u32>,
+    /// `proof:`, in milliseconds.
+    pub proof: Option<u32>,
+    /// `listen:`.
+    pub listen: Option<bool>,
+    /// `tolerance:`, in parts per million.
+    pub tolerance: Option<u32>,
+}
+
+/// What an expectation sends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ProbeSpec {
+    /// `ping:`.
+    Ping,
+    /// A port of `tcp:`.
+    Tcp(u16),
+    /// A port of `udp:`.
+    Udp(u16),
+    /// `http:`.
+    Http(HttpGet),
+    /// `dns:`.
+    Dns(Question),
+    /// `path-mtu:` in bytes.
+    PathMtu(u32),
+    /// `delay:`, `jitter:` in nanoseconds, `loss:` in parts per million,
+    /// `rate:` in bits per second; none: what the file gives the link.
+    Measure(Metric, Option<u64>),
 }

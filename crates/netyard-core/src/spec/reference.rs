@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::check::expected;
 use super::shapes;
+use crate::expect;
 use crate::interface::{KINDS, bridge};
 use crate::shape::{Field, Shape, Type};
 
@@ -26,6 +27,9 @@ pub fn reference() -> String {
         ("`neighbours` of a node", &shapes::NEIGHBOUR),
         ("`links`", &shapes::LINK),
         ("What happens to packets", &shapes::IMPAIRMENT),
+        ("`expect`", &expect::EXPECT),
+        ("`http` of an expectation", &expect::HTTP),
+        ("`dns` of an expectation", &expect::DNS),
     ];
     for (title, shape) in sections {
         section(&mut page, "##", title, shape);

@@ -1,6 +1,7 @@
 //! The tables of the file: what each of its mappings may hold. Kinds of
 //! interfaces have theirs in [`crate::interface`].
 
+use crate::expect::EXPECT;
 use crate::interface::bridge;
 use crate::shape::{Field, Shape, Type};
 
@@ -56,6 +57,11 @@ pub static YARD: Shape = Shape {
             "links",
             Type::List(&LINK_ITEM),
             "The links: each a cable between two interfaces.",
+        ),
+        Field::new(
+            "expect",
+            Type::List(&Type::Record(&EXPECT)),
+            "What is expected of the running yard; `netyard test` proves it.",
         ),
     ],
     also: &[],

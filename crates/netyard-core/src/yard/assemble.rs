@@ -11,6 +11,7 @@ use super::relate::{Parent, Relations, is_bridge};
 use super::segment::{Segments, port_options};
 use super::{Attachment, Device, Interface, Link, Membership, Network, Node, Yard, uplink};
 use crate::addr::Mac;
+use crate::expect::Expectation;
 use crate::interface::{self, Bond, BondMode, Bridge, BridgePort, Kind, MacvlanMode, Veth};
 use crate::name::{FullName, InterfaceName};
 use crate::state::{Impairment, InterfaceId, Namespace, Neighbour, Place, Route, Rule, Sysctl};
@@ -33,6 +34,7 @@ pub(super) struct Parts<'s> {
     pub names: Names,
     pub plan: Addressing,
     pub settings: Settings,
+    pub expectations: Vec<Expectation>,
 }
 
 /// The stable MAC address of an interface.
@@ -61,7 +63,8 @@ impl Parts<'_> {
             hostname: None,
         });
         let name = self.cast.spec.yard.value.clone();
-        Yard { name, pools: self.plan.pools, fabric, nodes, networks, links, uplinks }
+        let expectations = std::mem::take(&mut self.expectations);
+        Yard { name, pools: self.plan.pools, fabric, nodes, networks, links, uplinks, expectations }
     }
 
     fn yard(&self) -> &str {

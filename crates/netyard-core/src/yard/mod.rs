@@ -13,7 +13,8 @@
 //! 6. `address`: pools, prefixes, addresses.
 //! 7. `route`, `rule`, `sysctl`, `file`: what each node is configured with.
 //! 8. `check`: what is only visible from above, such as an address used twice.
-//! 9. `assemble`: the Yard, if nothing was wrong.
+//! 9. `expect`: who is probed from where, multiplied out.
+//! 10. `assemble`: the Yard, if nothing was wrong.
 //!
 //! A pass that meets a mistake reports it and leaves the thing out, so that one
 //! run reports them all.
@@ -33,6 +34,7 @@
 mod address;
 mod assemble;
 mod check;
+mod expect;
 mod file;
 mod gather;
 mod mtu;
@@ -49,6 +51,7 @@ mod uplink;
 use ipnet::IpNet;
 
 use crate::diag::{Report, Span};
+use crate::expect::Expectation;
 use crate::facts::Facts;
 use crate::interface;
 use crate::name::{FullName, NodeName, YardName};
@@ -93,6 +96,8 @@ pub struct Yard {
     pub links: Vec<Link>,
     /// The networks' ways out, in the order of the networks.
     pub uplinks: Vec<Uplink>,
+    /// What is expected of it when it is up, in the order of the file.
+    pub expectations: Vec<Expectation>,
 }
 
 /// One isolated network stack, or the host.
@@ -259,11 +264,13 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         sysctls: sysctl::resolve(&cast, &mut report),
         files: file::resolve(&cast, &plan),
     };
+    let expectations = expect::resolve(&cast, &plan, &names, facts, &mut report);
     check::all(&cast, &relations, &segments, &plan, facts, &mut report);
     report.settle(DIAGNOSTICS);
     if report.has_errors() {
         return (None, report);
     }
-    let parts = assemble::Parts { cast, relations, mtus, segments, names, plan, settings };
+    let parts =
+        assemble::Parts { cast, relations, mtus, segments, names, plan, settings, expectations };
     (Some(parts.assemble()), report)
 }

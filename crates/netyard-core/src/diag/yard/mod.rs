@@ -3,9 +3,11 @@
 mod address;
 mod cast;
 mod config;
+mod expect;
 mod relation;
 
 pub use address::*;
 pub use cast::*;
 pub use config::*;
+pub use expect::*;
 pub use relation::*;

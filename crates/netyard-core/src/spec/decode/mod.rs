@@ -3,6 +3,7 @@
 
 mod address;
 mod default;
+mod expect;
 mod interface;
 mod link;
 mod node;
@@ -33,13 +34,14 @@ pub(super) fn decode(root: &Record, fallback_name: &str, report: &mut Report) ->
         .iter()
         .filter_map(|value| link::read(value, link_defaults.as_ref(), report))
         .collect();
+    let expect = records(root, "expect").filter_map(|r| expect::read(r, report)).collect();
     if let Some(defaults) = defaults.record("interface") {
         default::ends(&links, &mut nodes, &defaults.value, report);
         if let Some(mtu) = defaults.value.place("mtu") {
             default::mtus(&networks, &links, &mut nodes, mtu);
         }
     }
-    Some(Spec { yard: yard?, pools: address::nets(root, "pools"), networks, nodes, links })
+    Some(Spec { yard: yard?, pools: address::nets(root, "pools"), networks, nodes, links, expect })
 }
 
 fn yard_name(root: &Record, fallback: &str, report: &mut Report) -> Option<Spanned<YardName>> {

@@ -20,7 +20,7 @@ use self::text::{Outcome, Problem, substitute};
 use super::include::merge;
 use super::limit;
 use super::tree::{Content, Entry, Node, Scalar};
-use crate::diag::{Report, Span, Spanned, expand as say};
+use crate::diag::{Diagnostic, Report, Span, Spanned, expand as say};
 
 /// What expansion gives.
 pub(super) struct Expanded {
@@ -47,6 +47,24 @@ pub(super) fn expand(mut root: Node, report: &mut Report) -> Option<Expanded> {
     // A file that says everything word by word is what it is.
     let root = if is_plain(&root) { root } else { expander.node(&root, Part::Yard) };
     (!expander.stopped).then_some(Expanded { root, failed: expander.failed })
+}
+
+/// The names that a text with ranges in it stands for, as in `r[1..3]`.
+pub(super) fn names(text: &str, span: Span) -> Result<Vec<String>, Box<Diagnostic>> {
+    let pattern = range::pattern(text).map_err(|why| bad_range(why, text, span))?;
+    match pattern.len() {
+        Some(count) if count <= limit::ITEMS => {
+            Ok((0..count).map(|n| pattern.name(&pattern.values(n)).to_string()).collect())
+        }
+        _ => Err(Box::new(say::too_many_items(span, limit::ITEMS))),
+    }
+}
+
+fn bad_range(why: BadRange, text: &str, span: Span) -> Diagnostic {
+    match why {
+        BadRange::Reversed(instead) => say::range_reversed(span, text, &instead),
+        BadRange::Other(why) => say::bad_range(span, text, why),
+    }
 }
 
 /// True when nothing in it is to be expanded.
@@ -308,10 +326,7 @@ impl Expander<'_> {
 
     fn bad_range(&mut self, why: BadRange, text: &str, span: Span) {
         self.failed.insert(span);
-        self.report.push(match why {
-            BadRange::Reversed(instead) => say::range_reversed(span, text, &instead),
-            BadRange::Other(why) => say::bad_range(span, text, why),
-        });
+        self.report.push(bad_range(why, text, span));
     }
 
     /// Expands an item that has `for:`.
