@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use netyard_core::diag::{Report, Source, Sources, Span};
 use netyard_core::expect::{Host, Probe};
-use netyard_core::facts::{Facts, HostInterface, HostRoute};
+use netyard_core::facts::{Facts, HostInterface, HostRoute, SysctlLine};
 use netyard_core::name::InterfaceName;
 use netyard_core::spec::{self, Parsed};
 use netyard_core::state::{State, lower};
@@ -53,6 +53,8 @@ fn facts(case: &Path) -> Facts {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             ["rootless"] => facts.host_reachable = false,
+            ["running"] => facts.running = true,
+            ["rp_filter", value] => facts.rp_filter_of_all = value.parse().expect("a number"),
             ["route", prefix, interface] => facts.host_routes.push(HostRoute {
                 destination: prefix.parse().expect("a prefix"),
                 interface: interface.to_owned(),
@@ -66,9 +68,20 @@ fn facts(case: &Path) -> Facts {
                         mtu: value("mtu=").map_or(1500, |n| n.parse().expect("a number")),
                         has_default_route: words.contains(&"default"),
                         has_addresses: words.contains(&"addresses"),
+                        mac: value("mac=").map(|m| m.parse().expect("a MAC address")),
+                        accepts_ra: words.contains(&"ra"),
+                        lease: value("lease=").map(|n| n.parse().expect("seconds")),
+                        wireless: words.contains(&"wireless"),
+                        borrowed: words.contains(&"borrowed"),
                     },
                 );
             }
+            ["sysctl", file, key, value] => facts.sysctl_lines.push(SysctlLine {
+                file: file.to_owned(),
+                line: 1,
+                key: key.to_owned(),
+                value: value.to_owned(),
+            }),
             ["netns", name] => drop(facts.foreign_namespaces.insert(name.to_owned())),
             ["missing", kind, option] => {
                 facts.missing_kinds.insert(kind.to_owned(), option.to_owned());

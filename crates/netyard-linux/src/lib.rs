@@ -15,6 +15,7 @@ mod run;
 mod session;
 mod state_dir;
 mod sysctl;
+mod sysctl_files;
 
 pub use error::{Error, ErrorKind, Undone};
 pub use facts::survey_host;

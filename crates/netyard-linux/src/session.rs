@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use netyard_core::facts::{Facts, Survey};
-use netyard_core::name::{NodeName, YardName};
+use netyard_core::facts::{Facts, HostInterface, Survey};
+use netyard_core::name::{InterfaceName, NodeName, YardName};
 use netyard_core::plan::Plan;
 use netyard_core::state::{Place, State};
 use netyard_core::wire::LongMarks;
@@ -175,6 +175,16 @@ impl Session {
         let mut facts = crate::facts::gather(&self.yard, kinds)?;
         facts.recorded_pools = self.record.as_ref().map(|r| r.pools.clone()).unwrap_or_default();
         facts.host_reachable = !self.rootless;
+        facts.running = self.record.is_some();
+        for lent in self.record.iter().flat_map(|record| &record.lent) {
+            if let Ok(name) = InterfaceName::new(&lent.host_name) {
+                facts.host_interfaces.entry(name).or_insert_with(|| HostInterface {
+                    mtu: lent.mtu,
+                    borrowed: true,
+                    ..HostInterface::default()
+                });
+            }
+        }
         Ok(facts)
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use netyard_core::diag::{Report, Sources};
 use netyard_core::facts::Facts;
 use netyard_core::name::YardName;
-use netyard_core::spec::{self, Parsed, PortVlansSpec, Spec};
+use netyard_core::spec::{self, NetworkSpec, Parsed, PortVlansSpec, Spec, WaySpec};
 use netyard_core::yard::{self, Yard};
 
 use crate::error::{Error, Kind, Result};
@@ -95,8 +95,19 @@ pub fn kinds(spec: &Spec) -> BTreeSet<String> {
     if !spec.links.is_empty() || !spec.networks.is_empty() {
         kinds.insert("veth");
     }
-    if !spec.networks.is_empty() {
-        kinds.insert("bridge");
+    let way = |network: &NetworkSpec| network.uplink.as_ref().map(|uplink| uplink.way.clone());
+    for network in &spec.networks {
+        let shared = matches!(way(network), Some(WaySpec::Macvlan(_)));
+        kinds.insert(if shared { "macvlan" } else { "bridge" });
+        let uplink = match way(network) {
+            Some(WaySpec::Bridge(name)) => Some(name.value),
+            _ => None,
+        };
+        // `enp8s0.12` may have to be made.
+        let mut ports = network.ports.iter().map(|port| &port.name.value).chain(&uplink);
+        if ports.any(|name| name.as_str().contains('.')) {
+            kinds.insert("vlan");
+        }
     }
     let vlans = |vlans: &PortVlansSpec| vlans.access.is_some() || !vlans.tagged.is_empty();
     let filtering =

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
+use crate::addr::Mac;
 use crate::name::InterfaceName;
 
 pub use link::{Bridge, Link, Membership};
@@ -24,7 +25,8 @@ pub struct Facts {
     /// Destinations in the host's routing tables that are not this yard's own,
     /// default routes left out.
     pub host_routes: Vec<HostRoute>,
-    /// The host's interfaces that are not this yard's own.
+    /// The host's interfaces that are not this yard's own; those that it has
+    /// borrowed from the host are among them.
     pub host_interfaces: BTreeMap<InterfaceName, HostInterface>,
     /// Names under `/run/netns` that are not this yard's own.
     pub foreign_namespaces: BTreeSet<String>,
@@ -35,9 +37,60 @@ pub struct Facts {
     /// The prefixes this yard drew its addresses from when it was last brought
     /// up; they stay as long as the yard is up.
     pub recorded_pools: Vec<IpNet>,
+    /// True when the yard is up: its prefixes are in use already.
+    pub running: bool,
+    /// `net.ipv4.conf.all.rp_filter` of the host, over which an interface's own
+    /// wins only where it is greater.
+    pub rp_filter_of_all: u8,
     /// False when the yard lives in a user namespace of its own: then there is
     /// no host to touch.
     pub host_reachable: bool,
+    /// What the host's files of settings say (sysctl.d(5), `/etc/sysctl.conf`),
+    /// in the order in which they are read: of two that speak of one setting the
+    /// later one wins. Only what is below `net/`.
+    pub sysctl_lines: Vec<SysctlLine>,
+}
+
+/// A line of a file of settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SysctlLine {
+    /// The file's path.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+    /// With slashes, and `*` for any part: `net/ipv4/conf/*/rp_filter`.
+    pub key: String,
+    /// What it is set to.
+    pub value: String,
+}
+
+impl Facts {
+    /// The line that decides what a setting is at the next boot, if any speaks
+    /// of it. `key` has slashes and names its interface: `net/ipv4/conf/eth0/rp_filter`.
+    pub fn sysctl_line(&self, key: &str) -> Option<&SysctlLine> {
+        // They are one variable of the kernel (net/ipv4/devinet.c).
+        let names = ["net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding"];
+        let other = names.iter().position(|n| *n == key).map(|at| names[1 - at]);
+        let speaks = |line: &&SysctlLine| {
+            line.key == key || Some(line.key.as_str()) == other || matches(&line.key, key)
+        };
+        // A line with a `*` is passed over where another names the setting (sysctl.d(5)).
+        let exact = |line: &&SysctlLine| !line.key.contains('*');
+        let all = || self.sysctl_lines.iter().rev().filter(speaks);
+        all().find(exact).or_else(|| all().next())
+    }
+}
+
+/// True when a pattern with `*` for whole parts fits.
+fn matches(pattern: &str, key: &str) -> bool {
+    let (mut left, mut right) = (pattern.split('/'), key.split('/'));
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return true,
+            (Some(a), Some(b)) if a == "*" || a == b => {}
+            _ => return false,
+        }
+    }
 }
 
 /// A route of the host that a yard's prefixes must not cover.
@@ -50,7 +103,7 @@ pub struct HostRoute {
 }
 
 /// An interface of the host that is not the yard's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostInterface {
     /// `IFLA_INFO_KIND`, empty for a physical one.
     pub kind: String,
@@ -60,4 +113,43 @@ pub struct HostInterface {
     pub has_default_route: bool,
     /// True when it has addresses beyond link-local ones.
     pub has_addresses: bool,
+    /// Its hardware address, where it has one of six bytes.
+    pub mac: Option<Mac>,
+    /// True when the kernel configures it by router advertisements (`accept_ra`
+    /// is not 0), and not a program.
+    pub accepts_ra: bool,
+    /// For how many seconds the first of its addresses that ends is still valid;
+    /// none where all are for ever.
+    pub lease: Option<u32>,
+    /// True for a radio, which no bridge takes as it is.
+    pub wireless: bool,
+    /// True when it is this yard's port, or lent to a node of it.
+    pub borrowed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_wins_and_a_name_beats_a_pattern() {
+        let line = |file: &str, key: &str, value: &str| SysctlLine {
+            file: file.into(),
+            line: 1,
+            key: key.into(),
+            value: value.into(),
+        };
+        let sysctl_lines = vec![
+            line("a", "net/ipv4/ip_forward", "1"),
+            line("b", "net/ipv4/conf/all/forwarding", "0"),
+            line("c", "net/ipv4/conf/eth0/rp_filter", "2"),
+            line("d", "net/ipv4/conf/*/rp_filter", "1"),
+        ];
+        let facts = Facts { sysctl_lines, ..Facts::default() };
+        let file = |key: &str| facts.sysctl_line(key).map(|line| line.file.as_str());
+        assert_eq!(file("net/ipv4/ip_forward"), Some("b"));
+        assert_eq!(file("net/ipv4/conf/eth0/rp_filter"), Some("c"));
+        assert_eq!(file("net/ipv4/conf/eth1/rp_filter"), Some("d"));
+        assert_eq!(file("net/ipv6/conf/all/forwarding"), None);
+    }
 }

@@ -25,6 +25,12 @@ const PARENT: Field = Field::required(
     Type::Text,
     "The interface it shares: of the same node, or `host:NAME`.",
 );
+/// In a network whose uplink is a `macvlan`, the network says it.
+const PARENT_OR_NETWORK: Field = Field::new(
+    "parent",
+    Type::Text,
+    "The interface it shares: of the same node, or `host:NAME`; left out beside `network`.",
+);
 const MODE: Field = Field::new(
     "mode",
     Type::Word(&["bridge", "private", "vepa", "passthru"]),
@@ -35,7 +41,7 @@ const MODE: Field = Field::new(
 pub static SHAPE: Shape = Shape {
     name: "`macvlan` interface",
     doc: "An interface with an address of its own on a parent.",
-    fields: &[PARENT, MODE],
+    fields: &[PARENT_OR_NETWORK, MODE],
     also: &[],
 };
 
@@ -60,7 +66,16 @@ fn parse(record: &Record) -> Macvlan {
 }
 
 /// Reads `kind: macvlan`.
-pub(super) fn parse_lan(record: &Record, _: &Spanned<FullName>, _: &mut Report) -> Option<Kind> {
+pub(super) fn parse_lan(
+    record: &Record,
+    name: &Spanned<FullName>,
+    report: &mut Report,
+) -> Option<Kind> {
+    if !record.has("parent") && !record.has("network") {
+        let say = crate::diag::shape::missing_key;
+        report.push(say(PARENT.key, name.span, SHAPE.name, PARENT.doc));
+        return None;
+    }
     Some(Kind::Macvlan(parse(record)))
 }
 

@@ -162,6 +162,11 @@ fn class(object: &Object) -> (Phase, u8) {
         // Before anything is forwarded, and before there is an interface.
         Object::Table(_) => (Phase::Namespaces, 2),
         Object::Sysctl(o) if o.key == "net/ipv4/ip_forward" => (Phase::Namespaces, 3),
+        // Once IPv6 is forwarded, an interface whose `accept_ra` is 1 loses the
+        // default route it learnt (`rt6_purge_dflt_routers`, net/ipv6/route.c).
+        Object::Sysctl(o) if o.interface.is_none() && o.key.ends_with("/accept_ra") => {
+            (Phase::Namespaces, 3)
+        }
         Object::Sysctl(o) if o.interface.is_none() => (Phase::Namespaces, 4),
         Object::Interface(o) if o.kind == Kind::Loopback => (Phase::Configure, 0),
         Object::Interface(_) => (Phase::Interfaces, 0),

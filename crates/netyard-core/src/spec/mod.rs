@@ -243,6 +243,8 @@ pub struct InterfaceSpec {
     pub dad: bool,
     /// `gateway:` default routes through this interface.
     pub gateways: Vec<Spanned<ViaSpec>>,
+    /// `gateway: none`: no default route, although the network has an uplink.
+    pub no_gateway: bool,
     /// `mtu:`.
     pub mtu: Option<Spanned<u32>>,
     /// `mac:`.

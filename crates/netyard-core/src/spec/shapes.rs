@@ -278,8 +278,8 @@ pub static INTERFACE: Shape = Shape {
         ),
         Field::new(
             "gateway",
-            Type::OneOrMore(&VIA),
-            "Where its default routes lead: addresses, or `node:interface`.",
+            Type::Either(&[Type::Word(&["none"]), Type::OneOrMore(&VIA)]),
+            "Where its default routes lead: addresses, or `node:interface`; left out, to the host where the network's uplink is routed and the node says nothing of another way; or `none`.",
         ),
         Field::new("mtu", MTU, "In bytes."),
         Field::new(

@@ -21,6 +21,7 @@ use crate::state::{Address, InterfaceId, Place};
 // linux/if_addr.h
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
 const IFA_F_NODAD: u32 = 0x02;
@@ -55,6 +56,46 @@ pub fn read(place: &Place, names: &Names, message: &[u8]) -> Option<Address> {
         peer: address.filter(|&address| address != own),
         dad: own.is_ipv6() && flags & IFA_F_NODAD == 0,
     })
+}
+
+/// An address that was seen, whoever's it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenAddress {
+    /// The index of its interface.
+    pub index: u32,
+    /// Address and prefix length.
+    pub net: IpNet,
+    /// For how many seconds it is still valid; none where for ever.
+    pub valid: Option<u32>,
+}
+
+impl SeenAddress {
+    /// True for one that is only good on its link.
+    pub fn is_link_local(&self) -> bool {
+        match self.net.addr() {
+            IpAddr::V4(a) => a.is_link_local(),
+            IpAddr::V6(a) => a.is_unicast_link_local(),
+        }
+    }
+}
+
+/// Reads an `RTM_NEWADDR` message without its netlink header, whoever's it is.
+pub fn read_any(message: &[u8]) -> Option<SeenAddress> {
+    let index = u32_of(message.get(4..HEADER)?)?;
+    let (mut local, mut address, mut valid) = (None, None, None);
+    for (kind, value) in attributes(&message[HEADER..]) {
+        match kind {
+            IFA_ADDRESS => address = ip(value),
+            IFA_LOCAL => local = ip(value),
+            // struct ifa_cacheinfo: preferred, valid, …; all ones is for ever.
+            IFA_CACHEINFO => {
+                valid = value.get(4..8).and_then(u32_of).filter(|&seconds| seconds != u32::MAX);
+            }
+            _ => {}
+        }
+    }
+    let net = IpNet::new(local.or(address)?, message[1]).ok()?;
+    Some(SeenAddress { index, net, valid })
 }
 
 impl Address {

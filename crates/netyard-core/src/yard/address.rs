@@ -23,7 +23,7 @@ use super::relate::{Relations, is_enslaved};
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span, Spanned};
 use crate::facts::Facts;
-use crate::spec::{AddressesSpec, ViaSpec};
+use crate::spec::{AddressesSpec, ViaSpec, WaySpec};
 
 /// The least IPv4 network that is allotted while there is room.
 const NETWORK_LENGTH: u8 = 24;
@@ -113,13 +113,23 @@ fn wish<'s>(cast: &Cast<'s>, relations: &Relations, interface: usize) -> Wish<'s
     if !these.is_empty() {
         Wish::These(these)
     } else if said.into_iter().any(|a| !matches!(a, AddressesSpec::Auto))
-        || cast.segment(interface).is_none()
+        || cast.segment(interface).is_none_or(|segment| is_of_others(cast, segment))
         || is_enslaved(cast, relations, interface)
     {
         Wish::Nothing
     } else {
         Wish::Auto
     }
+}
+
+/// True for a network that is a part of somebody else's: its addresses are not
+/// netyard's to give, unless the file says from which prefix.
+fn is_of_others(cast: &Cast<'_>, segment: usize) -> bool {
+    let network = cast.spec.networks.get(segment);
+    network.is_some_and(|n| {
+        let way = n.uplink.as_ref().map(|uplink| &uplink.way);
+        n.prefixes.is_none() && matches!(way, Some(WaySpec::Bridge(_) | WaySpec::Macvlan(_)))
+    })
 }
 
 fn said_prefixes(cast: &Cast<'_>, wishes: &[Wish<'_>], segment: usize) -> Prefixes {

@@ -7,13 +7,16 @@ use super::address::Addressing;
 use super::gather::{Cast, Role};
 use super::mtu::Mtus;
 use super::naming::{Named, Names, ShardNames};
+use super::outside;
 use super::relate::{Parent, Relations, is_bridge};
 use super::segment::{Segments, port_options};
 use super::{Attachment, Device, Interface, Link, Membership, Network, Node, Yard, uplink};
 use crate::addr::Mac;
 use crate::expect::Expectation;
+use crate::facts::Facts;
 use crate::interface::{self, Bond, BondMode, Bridge, BridgePort, Kind, MacvlanMode, Veth};
-use crate::name::{FullName, InterfaceName};
+use crate::name::FullName;
+use crate::spec::WaySpec;
 use crate::state::{Impairment, InterfaceId, Namespace, Neighbour, Place, Route, Rule, Sysctl};
 
 /// What each node is configured with, by node.
@@ -35,6 +38,7 @@ pub(super) struct Parts<'s> {
     pub plan: Addressing,
     pub settings: Settings,
     pub expectations: Vec<Expectation>,
+    pub facts: &'s Facts,
 }
 
 /// The stable MAC address of an interface.
@@ -51,11 +55,9 @@ impl Parts<'_> {
     pub fn assemble(mut self) -> Yard {
         let networks: Vec<Network> =
             (0..self.cast.spec.networks.len()).map(|n| self.network(n)).collect();
-        let bridges: Vec<InterfaceName> =
-            self.names.networks.iter().map(|n| n.core.kernel.clone()).collect();
-        let uplinks = uplink::uplinks(&self.cast, &networks, &bridges);
         let links = (0..self.cast.spec.links.len()).filter_map(|l| self.link(l)).collect();
         let nodes: Vec<Node> = (0..self.cast.nodes.len()).map(|n| self.node(n)).collect();
+        let uplinks = uplink::uplinks(&self.cast, &networks, &nodes);
         let fabric = nodes.iter().any(|n| n.namespace.is_some()).then(|| Namespace {
             place: Place::Fabric,
             netns: self.names.fabric.0.clone(),
@@ -102,7 +104,7 @@ impl Parts<'_> {
     fn interface(&self, index: usize) -> Interface {
         let found = &self.cast.interfaces[index];
         let attachment = match found.role {
-            Role::Port(n) => Attachment::Network(n),
+            Role::Port(n) | Role::Shared(n, _) => Attachment::Network(n),
             Role::Bridge(n) => Attachment::Bridge(n),
             Role::End(link, end) => Attachment::Link(link, end),
             Role::Loopback | Role::Own(_) | Role::Broken => Attachment::None,
@@ -167,7 +169,7 @@ impl Parts<'_> {
                 vlan_filtering: self.segments.filtering[index],
                 ..bridge.clone()
             }),
-            Role::Own(kind) => kind.clone(),
+            Role::Own(kind) | Role::Shared(_, kind) => kind.clone(),
         }
     }
 
@@ -187,7 +189,10 @@ impl Parts<'_> {
         let found = &self.cast.interfaces[index];
         let said = found.spec.and_then(|s| s.mac.as_ref()).map(|m| m.value);
         let said = said.or(match found.role {
-            Role::Bridge(n) => self.cast.spec.networks[n].mac.as_ref().map(|m| m.value),
+            Role::Bridge(n) => {
+                let own = self.cast.spec.networks[n].mac.as_ref().map(|m| m.value);
+                own.or_else(|| self.uplink_mac(n))
+            }
             _ => None,
         });
         let is_member = self.relations.master[index].is_some_and(|m| {
@@ -197,7 +202,7 @@ impl Parts<'_> {
         let is_derived = match found.role {
             Role::Loopback | Role::Broken => false,
             Role::Port(_) | Role::End(..) | Role::Bridge(_) => true,
-            Role::Own(kind) => match kind {
+            Role::Own(kind) | Role::Shared(_, kind) => match kind {
                 Kind::Loopback
                 | Kind::Vlan(_)
                 | Kind::Ipvlan(_)
@@ -211,6 +216,15 @@ impl Parts<'_> {
             return None;
         }
         said.or_else(|| is_derived.then(|| derive_mac(self.yard(), &self.cast.id(index))))
+    }
+
+    /// The bridge of a bridged uplink has the MAC address of the interface, so
+    /// that neighbours and leases stay what they are.
+    fn uplink_mac(&self, network: usize) -> Option<Mac> {
+        let ports = outside::ports(&self.cast, network, self.facts);
+        let uplink = ports.iter().find(|port| port.is_uplink)?;
+        let name = uplink.vlan.as_ref().map_or(uplink.name, |(parent, _)| parent);
+        self.facts.host_interfaces.get(name)?.mac
     }
 
     fn link(&self, index: usize) -> Option<Link> {
@@ -229,7 +243,8 @@ impl Parts<'_> {
         let star = &self.segments.networks[index];
         let names = &self.names.networks[index];
         let mut devices = Vec::with_capacity(1 + 3 * star.shards + star.ports.len());
-        if spec.host.is_none() {
+        let shared = spec.uplink.as_ref().is_some_and(|u| matches!(u.way, WaySpec::Macvlan(_)));
+        if spec.host.is_none() && !shared {
             let mac = spec.mac.as_ref().map(|m| m.value);
             devices.push(self.bridge(index, &names.core, spec.settings.priority, mac));
         }
@@ -249,7 +264,16 @@ impl Parts<'_> {
             device.mac = mac.or(device.mac);
             devices.push(Device { device, vlans: port.vlans.clone() });
         }
+        let mut sysctls = Vec::new();
+        for port in outside::ports(&self.cast, index, self.facts) {
+            let core = &names.core.id;
+            let Some(device) = port.device(&core.place, &core.name) else { continue };
+            let vlans = if star.filtering { port.memberships(&trunk) } else { Vec::new() };
+            devices.push(Device { device, vlans });
+            sysctls.extend(port.sysctls(&core.place));
+        }
         Network {
+            sysctls,
             name: spec.name.value.clone(),
             span: spec.name.span,
             bridge: names.core.id.clone(),

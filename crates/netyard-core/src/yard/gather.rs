@@ -6,15 +6,18 @@ use std::collections::HashMap; // looked up, never iterated
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span, Spanned};
 use crate::facts::Facts;
-use crate::interface::Kind;
+use crate::interface::{Kind, Macvlan, MacvlanMode};
 use crate::name::{FullName, NodeName};
-use crate::spec::{AddressesSpec, InterfaceSpec, NodeKind, NodeSpec, Spec};
+use crate::spec::{AddressesSpec, InterfaceSpec, NodeKind, NodeSpec, Spec, WaySpec};
 use crate::state::{Impairment, InterfaceId, Place};
 
 /// The name of the node that is the host itself.
 pub(super) const HOST: &str = "host";
 /// The name of every namespace's loopback interface.
 pub(super) const LOOPBACK: &str = "lo";
+
+/// What an interface is in a network whose uplink is a macvlan's parent.
+const MACVLAN: Kind = Kind::Macvlan(Macvlan { mode: MacvlanMode::Bridge });
 
 /// All that has a name. Things are known by their index.
 pub(super) struct Cast<'s> {
@@ -62,6 +65,8 @@ pub(super) enum Role<'s> {
     End(usize, usize),
     /// It is that network's bridge, on the host.
     Bridge(usize),
+    /// A macvlan of the interface that is that network's uplink.
+    Shared(usize, &'s Kind),
     /// Its own `kind:`.
     Own(&'s Kind),
     /// Nothing; reported.
@@ -108,7 +113,7 @@ impl<'s> Cast<'s> {
     /// The segment an interface is on.
     pub fn segment(&self, interface: usize) -> Option<usize> {
         match self.interfaces[interface].role {
-            Role::Port(n) | Role::Bridge(n) => Some(n),
+            Role::Port(n) | Role::Bridge(n) | Role::Shared(n, _) => Some(n),
             Role::End(link, _) => Some(self.link_segment(link)),
             Role::Loopback | Role::Own(_) | Role::Broken => None,
         }
@@ -342,7 +347,7 @@ impl<'s> Cast<'s> {
                 report.push(diag::network_unknown(network, names));
                 return Role::Broken;
             };
-            return Role::Port(index);
+            return self.network_role(index, entry, report);
         }
         match kind {
             // A link may still claim it.
@@ -352,6 +357,29 @@ impl<'s> Cast<'s> {
                 Role::Broken
             }
             Some((kind, _)) => Role::Own(kind),
+        }
+    }
+
+    /// An end of a cable, or a macvlan where the network's uplink says so.
+    fn network_role(
+        &self,
+        network: usize,
+        entry: &'s InterfaceSpec,
+        report: &mut Report,
+    ) -> Role<'s> {
+        let uplink = self.spec.networks[network].uplink.as_ref();
+        let shares = uplink.is_some_and(|u| matches!(u.way, WaySpec::Macvlan(_)));
+        let kind = entry.kind.as_ref().filter(|k| !matches!(k.value.kind, Kind::Veth(_)));
+        match kind {
+            None if shares => Role::Shared(network, &MACVLAN),
+            Some(kind) if shares => Role::Shared(network, &kind.value.kind),
+            // Of any other kind the parser has said it.
+            Some(kind) if matches!(kind.value.kind, Kind::Macvlan(_)) => {
+                let name = &self.spec.networks[network].name;
+                report.push(diag::kind_in_network(kind_word(&kind.value.kind), kind.span, name));
+                Role::Broken
+            }
+            _ => Role::Port(network),
         }
     }
 

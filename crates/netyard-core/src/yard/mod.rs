@@ -36,9 +36,11 @@ mod assemble;
 mod check;
 mod expect;
 mod file;
+mod forward;
 mod gather;
 mod mtu;
 mod naming;
+mod outside;
 mod pool;
 mod prefix;
 mod relate;
@@ -202,6 +204,8 @@ pub struct Network {
     /// What it is made of in the fabric and on the host, besides what is a
     /// node's: bridges, trunks between them, ports.
     pub devices: Vec<Device>,
+    /// Settings of those of them that are the host's.
+    pub sysctls: Vec<Sysctl>,
 }
 
 /// An interface that belongs to a network and not to a node.
@@ -261,7 +265,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         routes: route::resolve(&cast, &relations, &plan, &connected, facts, &mut report),
         neighbours: route::neighbours(&cast, &mut report),
         rules: rule::resolve(&cast, facts, &mut report),
-        sysctls: sysctl::resolve(&cast, &mut report),
+        sysctls: sysctl::resolve(&cast, &relations, facts, &mut report),
         files: file::resolve(&cast, &plan),
     };
     let expectations = expect::resolve(&cast, &plan, &names, facts, &mut report);
@@ -270,7 +274,16 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
     if report.has_errors() {
         return (None, report);
     }
-    let parts =
-        assemble::Parts { cast, relations, mtus, segments, names, plan, settings, expectations };
+    let parts = assemble::Parts {
+        cast,
+        relations,
+        mtus,
+        segments,
+        names,
+        plan,
+        settings,
+        expectations,
+        facts,
+    };
     (Some(parts.assemble()), report)
 }

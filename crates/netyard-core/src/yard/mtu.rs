@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use super::gather::{Cast, Role};
+use super::outside;
 use super::relate::{Parent, Relations};
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span, Spanned};
@@ -16,6 +17,8 @@ use crate::spec::AddressesSpec;
 
 /// What Ethernet carries.
 pub(super) const DEFAULT: u32 = 1500;
+/// The most that a bridge takes (`ETH_MAX_MTU`, linux/if_ether.h).
+pub(super) const JUMBO: u32 = 65535;
 /// Outer Ethernet, IPv4, UDP and VXLAN headers (`VXLAN_HEADROOM`, net/vxlan.h).
 const VXLAN_OVERHEAD_V4: u32 = 50;
 /// The same with IPv6 (`VXLAN6_HEADROOM`).
@@ -38,7 +41,7 @@ pub(super) fn resolve(
     report: &mut Report,
 ) -> Mtus {
     let segments: Vec<u32> =
-        (0..cast.members.len()).map(|segment| of_segment(cast, segment, report)).collect();
+        (0..cast.members.len()).map(|s| of_segment(cast, s, facts, report)).collect();
     let mut interfaces: Vec<Option<u32>> = vec![None; cast.interfaces.len()];
     for &i in &relations.order {
         let most = match &relations.parent[i] {
@@ -49,7 +52,7 @@ pub(super) fn resolve(
         let own = said(cast, i);
         interfaces[i] =
             match cast.interfaces[i].role {
-                Role::Port(n) | Role::Bridge(n) => Some(segments[n]),
+                Role::Port(n) | Role::Bridge(n) | Role::Shared(n, _) => Some(segments[n]),
                 Role::End(link, _) => Some(segments[cast.link_segment(link)]),
                 Role::Own(kind) => match kind {
                     Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_) => {
@@ -88,7 +91,7 @@ fn said<'a>(cast: &Cast<'a>, interface: usize) -> Option<&'a Spanned<u32>> {
 
 /// A segment's own word, else the one word of all its members, else the default.
 /// On a link one member speaks for both.
-fn of_segment(cast: &Cast<'_>, segment: usize, report: &mut Report) -> u32 {
+fn of_segment(cast: &Cast<'_>, segment: usize, facts: &Facts, report: &mut Report) -> u32 {
     let networks = cast.spec.networks.len();
     let is_link = segment >= networks;
     let own = match cast.spec.networks.get(segment) {
@@ -97,12 +100,17 @@ fn of_segment(cast: &Cast<'_>, segment: usize, report: &mut Report) -> u32 {
     };
     let members = &cast.members[segment];
     let spoken: Vec<&Spanned<u32>> = members.iter().filter_map(|m| said(cast, *m)).collect();
+    let outside = (!is_link).then(|| outside::mtu(cast, segment, facts)).flatten();
     let all_spoke = is_link || spoken.len() == members.len();
     let (mtu, at): (u32, Span) = match (own, spoken.first()) {
         (Some(own), _) => (own.value, own.span),
         (None, Some(first)) if all_spoke => (first.value, first.span),
-        _ => (DEFAULT, cast.segment_span(segment)),
+        _ => (outside.unwrap_or(DEFAULT), cast.segment_span(segment)),
     };
+    if let Some(outside) = outside.filter(|outside| *outside < mtu) {
+        let name = cast.segment_name(segment);
+        report.push(diag::mtu_above_outside(&name, mtu, outside, at));
+    }
     if let Some(other) = spoken.iter().find(|s| s.value != mtu) {
         let name = cast.segment_name(segment);
         report.push(diag::mtu_differs(&name, other.value, other.span, mtu, at));

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet}; // looked up, never iterated
 
 use super::PUBLISHED_NAMESPACES;
 use super::gather::{Cast, Role};
+use super::outside;
 use super::segment::Segments;
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span};
@@ -68,7 +69,7 @@ pub(super) fn assign(
     let mut host = Pool::new(scope, Place::Host);
     host.kernel.extend(facts.host_interfaces.keys().map(|name| (name.clone(), None)));
     let mut pools = Pools { host, fabric: Pool::new(scope, Place::Fabric) };
-    pools.take_exact(cast, segments, report);
+    pools.take_exact(cast, segments, facts, report);
     let mut networks = pools.name_bridges(cast, segments);
     pools.name_rest_of_host(cast, &networks, &mut interfaces);
     for (network, names) in networks.iter_mut().enumerate() {
@@ -186,7 +187,13 @@ impl<'s> Pools<'s> {
         self.of_network(cast, network)
     }
 
-    fn take_exact(&mut self, cast: &Cast<'_>, segments: &Segments, report: &mut Report) {
+    fn take_exact(
+        &mut self,
+        cast: &Cast<'_>,
+        segments: &Segments,
+        facts: &Facts,
+        report: &mut Report,
+    ) {
         for interface in &cast.interfaces {
             if cast.is_host(interface.node)
                 && !matches!(interface.role, Role::Bridge(_) | Role::Broken)
@@ -198,6 +205,16 @@ impl<'s> Pools<'s> {
         for (network, spec) in cast.spec.networks.iter().enumerate() {
             if let Some(bridge) = &spec.bridge {
                 self.of_network(cast, network).take(&bridge.value, bridge.span, report);
+            }
+            for port in outside::ports(cast, network, facts) {
+                let pool = self.of_network(cast, network);
+                match (&pool.place, &port.vlan) {
+                    // It is there under this name, and nobody else's.
+                    (Place::Host, None) => {
+                        pool.full.extend(FullName::new(port.name.as_str()));
+                    }
+                    _ => pool.take(port.name, port.span, report),
+                }
             }
             for port in &segments.networks[network].ports {
                 let entry = cast.interfaces[port.interface].spec;

@@ -12,6 +12,7 @@ use crate::diag::{Report, Spanned};
 use crate::facts::Facts;
 use crate::interface::Kind;
 use crate::name::InterfaceName;
+use crate::spec::WaySpec;
 
 /// What an interface sits on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +87,9 @@ fn parent(cast: &Cast<'_>, index: usize, facts: &Facts, report: &mut Report) -> 
         Role::Broken => return None,
         _ => false,
     };
+    if let Role::Shared(network, _) = interface.role {
+        return shared_parent(cast, network, facts);
+    }
     // That some of them need one, the table of kinds says.
     let said = said?;
     if !takes {
@@ -93,6 +97,18 @@ fn parent(cast: &Cast<'_>, index: usize, facts: &Facts, report: &mut Report) -> 
         return None;
     }
     find_parent(cast, index, said, facts, report)
+}
+
+/// The interface of the host that is a network's uplink.
+fn shared_parent(cast: &Cast<'_>, network: usize, facts: &Facts) -> Option<Parent> {
+    let uplink = cast.spec.networks[network].uplink.as_ref()?;
+    let WaySpec::Macvlan(name) = &uplink.way else { return None };
+    let own = cast.node(HOST).and_then(|host| cast.interface(host, name.value.as_str()));
+    if let Some(own) = own {
+        return Some(Parent::Interface(own));
+    }
+    // That it is not there, or out of reach, is said once for the network.
+    facts.host_interfaces.contains_key(&name.value).then(|| Parent::Foreign(name.value.clone()))
 }
 
 fn find_parent(

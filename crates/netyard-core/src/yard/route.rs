@@ -16,7 +16,7 @@ use crate::diag::{Report, Span, Spanned};
 use crate::facts::Facts;
 use crate::interface::Kind;
 use crate::name::FullName;
-use crate::spec::{HopSpec, RouteSpec, ViaSpec};
+use crate::spec::{Exit, HopSpec, RouteSpec, ViaSpec, WaySpec};
 use crate::state::{InterfaceId, Neighbour, NextHop, Route, RouteKind};
 
 /// `RT_TABLE_MAIN`, linux/rtnetlink.h.
@@ -81,6 +81,7 @@ pub(super) fn resolve(
         for route in cast.nodes[node].spec.iter().flat_map(|s| &s.routes) {
             table.add_route(route);
         }
+        table.add_way_out();
         all.push(table.routes);
     }
     all
@@ -189,6 +190,49 @@ impl Table<'_, '_> {
         } else if !found {
             self.report.push(diag::route_nowhere(spec.span));
         }
+    }
+
+    /// A node that says nothing of a default route, and is plugged into a network
+    /// whose router is the host, goes out by the first such network.
+    fn add_way_out(&mut self) {
+        let cast = self.cast;
+        let interfaces = &cast.nodes[self.node].interfaces;
+        let entry = |i: &usize| cast.interfaces[*i].spec;
+        let says = |i: &usize| entry(i).is_some_and(|s| s.no_gateway || !s.gateways.is_empty());
+        let has_default = self.routes.iter().any(|r| r.destination.prefix_len() == 0);
+        if has_default || cast.is_host(self.node) || interfaces.iter().any(says) {
+            return;
+        }
+        for v6 in [false, true] {
+            let found = interfaces.iter().find_map(|i| Some((*i, self.router(*i, v6)?)));
+            let Some((i, address)) = found else { continue };
+            let hop = (Some(address), Device::Own(i));
+            let hops = vec![next_hop(cast, hop, false, 1)];
+            let route = self.route(default_route(v6), None, None, hops);
+            self.push(route, cast.interfaces[i].span);
+        }
+    }
+
+    /// The host's address in the network of an interface, where the network's
+    /// uplink makes the host its router.
+    fn router(&self, interface: usize, v6: bool) -> Option<IpAddr> {
+        let cast = self.cast;
+        let Role::Port(network) = cast.interfaces[interface].role else { return None };
+        if self.relations.master[interface].is_some() {
+            return None;
+        }
+        let uplink = cast.spec.networks[network].uplink.as_ref()?;
+        let WaySpec::Routed { ipv4, ipv6, .. } = &uplink.way else { return None };
+        if *(if v6 { ipv6 } else { ipv4 }) == Exit::None {
+            return None;
+        }
+        let is_bridge = |i: &&usize| matches!(cast.interfaces[**i].role, Role::Bridge(_));
+        let bridge = cast.members[network].iter().find(is_bridge)?;
+        let has_family = |i: usize, a: IpAddr| {
+            self.plan.interfaces[i].iter().any(|own| own.net.contains(&a) && own.net.addr() != a)
+        };
+        let addresses = self.plan.interfaces[*bridge].iter().map(|a| a.net.addr());
+        addresses.filter(|a| a.is_ipv6() == v6).find(|a| has_family(interface, *a))
     }
 
     fn route(

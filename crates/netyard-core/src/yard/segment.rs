@@ -21,7 +21,7 @@ use crate::spec::PortVlansSpec;
 pub(super) const BRIDGE_PORTS: usize = 1023;
 
 /// The VLAN of ports of a filtering bridge that name none.
-const DEFAULT_VLAN: Membership = Membership { vid: 1, pvid: true, untagged: true };
+pub(super) const DEFAULT_VLAN: Membership = Membership { vid: 1, pvid: true, untagged: true };
 
 /// What bridges look like.
 pub(super) struct Segments {
@@ -98,6 +98,7 @@ fn star(cast: &Cast<'_>, relations: &Relations, network: usize, report: &mut Rep
         .find(|p| !p.vlans.is_empty())
         .and_then(|p| port_vlans(&cast.interfaces[p.interface]).and_then(first_vlan));
     let used = used.or(host_vlans);
+    let used = used.or_else(|| spec.ports.iter().find_map(|port| first_vlan(&port.vlans)));
     let filtering = match &spec.vlan_filtering {
         Some(said) => said.value,
         None => spec.settings.vlan_filtering || used.is_some(),
@@ -116,7 +117,9 @@ fn star(cast: &Cast<'_>, relations: &Relations, network: usize, report: &mut Rep
         }
     }
     let shards = distribute(cast, network, &mut ports, report);
-    Star { filtering, shards, ports, trunk_vlans: Vec::new() }
+    let outside = spec.ports.iter().flat_map(|port| memberships(Some(&port.vlans)));
+    let trunk_vlans = outside.map(|m| Membership { pvid: false, untagged: false, ..m }).collect();
+    Star { filtering, shards, ports, trunk_vlans }
 }
 
 /// Puts the ports of a large network onto shards; gives how many there are.
@@ -211,10 +214,9 @@ impl Segments {
         if let Role::Bridge(network) = interface.role {
             let others: Vec<u16> =
                 own.iter().chain(of_members.iter().flatten()).map(|m| m.vid).collect();
-            self.networks[network].trunk_vlans = others
-                .into_iter()
-                .map(|vid| Membership { vid, pvid: false, untagged: false })
-                .collect();
+            let others =
+                others.into_iter().map(|vid| Membership { vid, pvid: false, untagged: false });
+            self.networks[network].trunk_vlans.extend(others);
         }
         for (member, vlans) in members.iter().zip(of_members) {
             self.vlans[*member] = vlans;
@@ -251,7 +253,7 @@ pub(super) fn port_options(interface: &Interface<'_>) -> BridgePort {
 
 /// What a port's keys mean; empty where they say nothing. Sorted. Access and
 /// trunk exclude each other, which the parser sees to.
-fn memberships(vlans: Option<&PortVlansSpec>) -> Vec<Membership> {
+pub(super) fn memberships(vlans: Option<&PortVlansSpec>) -> Vec<Membership> {
     let Some(vlans) = vlans else { return Vec::new() };
     if let Some(access) = &vlans.access {
         return vec![Membership { vid: access.value, pvid: true, untagged: true }];

@@ -7,9 +7,12 @@
 
 use std::collections::BTreeMap;
 
+use super::forward::{self, Need};
 use super::gather::{Cast, Node};
+use super::relate::Relations;
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span, Spanned};
+use crate::facts::Facts;
 use crate::name::FullName;
 use crate::state::{Place, Sysctl};
 
@@ -102,12 +105,25 @@ const DAD: [&str; 2] = ["net/ipv6/conf/default/accept_dad", "net/ipv6/conf/{if}/
 type Key = (Option<FullName>, String);
 
 /// By node.
-pub(super) fn resolve(cast: &Cast<'_>, report: &mut Report) -> Vec<Vec<Sysctl>> {
+pub(super) fn resolve(
+    cast: &Cast<'_>,
+    relations: &Relations,
+    facts: &Facts,
+    report: &mut Report,
+) -> Vec<Vec<Sysctl>> {
+    let needs = forward::needs(cast, relations, facts);
     let nodes = cast.nodes.iter().enumerate();
-    nodes.map(|(index, node)| of_node(cast, index, node, report)).collect()
+    nodes.map(|(index, node)| of_node(cast, index, node, &needs, facts, report)).collect()
 }
 
-fn of_node(cast: &Cast<'_>, index: usize, node: &Node<'_>, report: &mut Report) -> Vec<Sysctl> {
+fn of_node(
+    cast: &Cast<'_>,
+    index: usize,
+    node: &Node<'_>,
+    needs: &[Need],
+    facts: &Facts,
+    report: &mut Report,
+) -> Vec<Sysctl> {
     let mut settings = Settings { node, values: BTreeMap::new(), report };
     for (key, value) in node.spec.iter().flat_map(|s| &s.sysctl) {
         if let Some(found) = settings.node_key(cast, index, key) {
@@ -124,6 +140,11 @@ fn of_node(cast: &Cast<'_>, index: usize, node: &Node<'_>, report: &mut Report) 
     }
     settings.add_forwarding();
     settings.add_dad(cast);
+    if cast.is_host(index) {
+        settings.add_needs(needs);
+        settings.check_rp_filter(facts);
+        settings.check_files(facts);
+    }
     let place = &node.place;
     settings
         .values
@@ -219,6 +240,61 @@ impl Settings<'_, '_> {
             let interface = &cast.interfaces[i];
             if interface.spec.is_some_and(|spec| spec.dad) {
                 add((Some(interface.name.clone()), DAD[1].to_owned()), "1", interface.span);
+            }
+        }
+    }
+
+    /// What uplinks need; the file may not say otherwise.
+    fn add_needs(&mut self, needs: &[Need]) {
+        for Need { interface, key, value, span } in needs {
+            let same = ["net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding"];
+            let names = if same.contains(&key.as_str()) { &same[..] } else { &[key.as_str()][..] };
+            let said = names.iter().find_map(|name| {
+                let (said, at) = self.values.get(&(interface.clone(), (*name).to_owned()))?;
+                Some((said == value, *at))
+            });
+            match said {
+                Some((false, at)) => {
+                    self.report.push(diag::sysctl_against_uplink(key, value, at, *span));
+                }
+                Some(_) => {}
+                None => {
+                    let key = (interface.clone(), key.clone());
+                    self.values.insert(key, ((*value).to_owned(), *span));
+                }
+            }
+        }
+    }
+
+    /// The kernel takes the greater of `all` and the interface's own.
+    fn check_rp_filter(&mut self, facts: &Facts) {
+        let all = (None, "net/ipv4/conf/all/rp_filter".to_owned());
+        let all = match self.values.get(&all) {
+            Some((value, _)) => value.parse().unwrap_or(facts.rp_filter_of_all),
+            None => facts.rp_filter_of_all,
+        };
+        for ((interface, key), (value, span)) in &self.values {
+            let Some(name) = interface.as_ref().filter(|_| key.ends_with("/rp_filter")) else {
+                continue;
+            };
+            if value.parse().is_ok_and(|own: u8| own < all) {
+                let all = all.to_string();
+                let said = diag::rp_filter_overruled(value, &all, name.as_str(), *span);
+                self.report.push(said);
+            }
+        }
+    }
+
+    /// A file of settings that says otherwise has its way at the next boot, or
+    /// when a package is installed.
+    fn check_files(&mut self, facts: &Facts) {
+        for ((interface, key), (value, span)) in &self.values {
+            let key = match interface {
+                Some(name) => key.replace("{if}", name.as_str()),
+                None => key.clone(),
+            };
+            if let Some(line) = facts.sysctl_line(&key).filter(|line| line.value != *value) {
+                self.report.push(diag::sysctl_file_differs(&key, value, line, *span));
             }
         }
     }

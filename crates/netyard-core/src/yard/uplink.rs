@@ -16,16 +16,16 @@
 use ipnet::IpNet;
 
 use super::gather::Cast;
-use super::{Exit, Network, Through};
+use super::{Exit, Network, Node, Through};
 use crate::diag::Span;
 use crate::name::InterfaceName;
 use crate::spec::WaySpec;
+use crate::state::Place;
 
 /// A network's way out.
 ///
 /// What the packet filter of the host ([`crate::state::Place::Host`]) has to do for it, for
-/// each family by itself; inside is the network's bridge ([`Self::inside`]),
-/// outside is [`Through`] (for `auto`, whatever is not an interface of the
+/// each family by itself; inside is [`Self::inside`], outside is [`Through`] (for `auto`, whatever is not an interface of the
 /// yard's on the host):
 ///
 /// * [`Exit::Masquerade`]: what comes from [`Self::prefixes`] of that family and
@@ -46,10 +46,11 @@ pub struct Uplink {
     pub span: Span,
     /// The way.
     pub way: Way,
-    /// The kernel's name of the network's bridge on the host; none where it is
-    /// not there.
-    pub inside: Option<InterfaceName>,
-    /// The network's prefixes, of both families.
+    /// The kernel's names of the interfaces of the host by which packets of the
+    /// network come: its bridge, and VLANs on it. Empty where the network is not
+    /// on the host.
+    pub inside: Vec<InterfaceName>,
+    /// The prefixes behind them, of both families.
     pub prefixes: Vec<IpNet>,
 }
 
@@ -84,14 +85,11 @@ impl Uplink {
     }
 }
 
-/// The uplinks of all networks, which are `networks`.
-pub(super) fn uplinks(
-    cast: &Cast<'_>,
-    networks: &[Network],
-    names: &[InterfaceName],
-) -> Vec<Uplink> {
-    let all = cast.spec.networks.iter().enumerate();
-    all.filter_map(|(index, spec)| {
+/// The uplinks of all networks, which are `networks`; `nodes` has the host.
+pub(super) fn uplinks(cast: &Cast<'_>, networks: &[Network], nodes: &[Node]) -> Vec<Uplink> {
+    let host = nodes.iter().find(|node| node.place == Place::Host);
+    let all = cast.spec.networks.iter().zip(networks).enumerate();
+    all.filter_map(|(index, (spec, network))| {
         let uplink = spec.uplink.as_ref()?;
         let way = match &uplink.way {
             WaySpec::None => Way::None,
@@ -101,13 +99,20 @@ pub(super) fn uplinks(
             WaySpec::Bridge(name) => Way::Bridge(name.value.clone()),
             WaySpec::Macvlan(name) => Way::Macvlan(name.value.clone()),
         };
-        Some(Uplink {
-            network: index,
-            span: uplink.span,
-            way,
-            inside: spec.host.as_ref().map(|_| names[index].clone()),
-            prefixes: networks[index].prefixes.clone(),
-        })
+        let mut prefixes = network.prefixes.clone();
+        let inside = host.map_or(&[][..], |host| &host.interfaces).iter().filter(|interface| {
+            let device = &interface.device;
+            device.id == network.bridge || device.parent.as_ref() == Some(&network.bridge)
+        });
+        let mut names = Vec::new();
+        for interface in inside {
+            names.push(interface.device.kernel_name.clone());
+            let own = interface.addresses.iter().map(|a| a.net.trunc());
+            prefixes.extend(own.filter(|net| net.prefix_len() < net.max_prefix_len()));
+        }
+        prefixes.sort();
+        prefixes.dedup();
+        Some(Uplink { network: index, span: uplink.span, way, inside: names, prefixes })
     })
     .collect()
 }

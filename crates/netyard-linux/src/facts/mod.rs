@@ -15,13 +15,14 @@ use netyard_core::facts::{Facts, HostInterface, HostRoute};
 use netyard_core::interface::Kind;
 use netyard_core::name::{InterfaceName, YardName};
 use netyard_core::state::Place;
-use netyard_core::wire::{LongMarks, group, link, qdisc, route};
+use netyard_core::wire::{LongMarks, Names, address, group, link, qdisc, route};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::netlink::{Batch, Protocol, Socket};
 use crate::netns::{self, Worker};
+use crate::sysctl::Proc;
 
 pub(crate) use survey::survey;
 pub use survey::survey_host;
@@ -43,17 +44,26 @@ pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts,
     let foreign = |one: &&link::Seen| {
         one.group != group(yard) && one.mark.as_ref().is_none_or(|mark| mark.yard != *yard)
     };
-    for one in seen.iter().filter(foreign) {
+    let borrowed = |one: &link::Seen| {
+        one.mark.as_ref().is_some_and(|mark| mark.yard == *yard && mark.host_name.is_some())
+    };
+    for one in seen.iter().filter(|one| foreign(one) || borrowed(one)) {
         if let Ok(name) = InterfaceName::new(&one.kernel_name) {
             let interface = HostInterface {
                 kind: one.kind.clone(),
                 mtu: one.mtu,
-                has_default_route: false,
-                has_addresses: false,
+                mac: one.mac,
+                borrowed: borrowed(one),
+                wireless: Path::new("/sys/class/net")
+                    .join(&one.kernel_name)
+                    .join("phy80211")
+                    .exists(),
+                ..HostInterface::default()
             };
             host_interfaces.insert(name, interface);
         }
     }
+    addresses(&mut socket, &names, &mut host_interfaces).map_err(failed)?;
     let mut host_routes = Vec::new();
     for request in route::dump_all() {
         socket
@@ -77,6 +87,7 @@ pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts,
             })
             .map_err(failed)?;
     }
+    who_accepts_advertisements(&mut host_interfaces).map_err(failed)?;
     host_routes.sort_by(|a, b| (a.destination, &a.interface).cmp(&(b.destination, &b.interface)));
     host_routes.dedup();
     Ok(Facts {
@@ -86,7 +97,53 @@ pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts,
         missing_kinds: missing_kinds(kinds).map_err(failed)?,
         recorded_pools: Vec::new(),
         host_reachable: true,
+        running: false,
+        rp_filter_of_all: number("sys/net/ipv4/conf/all/rp_filter").map_err(failed)?,
+        sysctl_lines: crate::sysctl_files::read_all(),
     })
+}
+
+/// A setting that is a small number; 0 where there is none.
+fn number(path: &str) -> std::io::Result<u8> {
+    let value = Proc::default().read(path)?;
+    Ok(value.and_then(|value| value.parse().ok()).unwrap_or_default())
+}
+
+/// Who has addresses, and for how long.
+fn addresses(
+    socket: &mut Socket,
+    names: &Names,
+    interfaces: &mut BTreeMap<InterfaceName, HostInterface>,
+) -> std::io::Result<()> {
+    socket.dump(&address::dump(), |message| {
+        let Some(seen) = message.and_then(|message| address::read_any(message.payload)) else {
+            return;
+        };
+        let kernel = names.full(seen.index).map(|full| names.kernel(full));
+        let name = kernel.and_then(|kernel| InterfaceName::new(kernel).ok());
+        let Some(interface) = name.and_then(|name| interfaces.get_mut(&name)) else { return };
+        if seen.is_link_local() {
+            return;
+        }
+        interface.has_addresses = true;
+        let ends = [interface.lease, seen.valid];
+        interface.lease = ends.into_iter().flatten().min();
+    })
+}
+
+/// Who is configured by router advertisements. Only hardware and what has a
+/// default route is asked: nothing else is a way out.
+fn who_accepts_advertisements(
+    interfaces: &mut BTreeMap<InterfaceName, HostInterface>,
+) -> std::io::Result<()> {
+    let proc = Proc::default();
+    for (name, interface) in interfaces {
+        if (interface.kind.is_empty() || interface.has_default_route) && name.as_str() != "lo" {
+            let value = proc.read(&format!("sys/net/ipv6/conf/{name}/accept_ra"))?;
+            interface.accepts_ra = value.is_some_and(|value| value != "0");
+        }
+    }
+    Ok(())
 }
 
 /// Those of `kinds` that this kernel does not have, each with the kernel option

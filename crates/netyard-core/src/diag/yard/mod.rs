@@ -5,9 +5,11 @@ mod cast;
 mod config;
 mod expect;
 mod relation;
+mod uplink;
 
 pub use address::*;
 pub use cast::*;
 pub use config::*;
 pub use expect::*;
 pub use relation::*;
+pub use uplink::*;

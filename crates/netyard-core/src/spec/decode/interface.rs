@@ -40,6 +40,7 @@ pub(super) fn read(
         port_mac: record.mac("port-mac"),
         addresses: addresses(record),
         dad: record.bool("dad").is_some_and(|d| d.value),
+        no_gateway: record.text("gateway").is_some(),
         gateways: record.list("gateway").iter().filter_map(via).collect(),
         mtu: record.spanned_number("mtu"),
         mac: record.mac("mac"),
@@ -53,7 +54,17 @@ pub(super) fn read(
 /// What keys of one interface mean only beside each other.
 fn relations(record: &Record, report: &mut Report) {
     let kind = record.text("kind").filter(|k| k.value != "veth");
-    if let (Some(network), Some(kind)) = (record.place("network"), &kind) {
+    let shares = kind.as_ref().is_some_and(|k| k.value == "macvlan");
+    if shares && record.has("network") {
+        if let Some(parent) = record.place("parent") {
+            let network = record.place("network").unwrap_or(parent);
+            report.push(say::exclude_each_other(
+                "interface",
+                ("network", network),
+                ("parent", parent),
+            ));
+        }
+    } else if let (Some(network), Some(kind)) = (record.place("network"), &kind) {
         report.push(say::exclude_each_other(
             "interface",
             ("network", network),

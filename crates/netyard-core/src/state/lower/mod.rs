@@ -29,6 +29,8 @@ pub fn lower(yard: &Yard) -> State {
     }
     let in_nodes = || nodes.iter();
     objects.extend(in_nodes().flat_map(|n| &n.sysctls).cloned().map(Object::Sysctl));
+    let of_networks = yard.networks.iter().flat_map(|n| &n.sysctls);
+    objects.extend(of_networks.cloned().map(Object::Sysctl));
     for interface in &interfaces {
         push_addresses(interface, &mut objects);
     }

@@ -194,6 +194,8 @@ pub struct Seen {
     pub group: u32,
     /// In bytes.
     pub mtu: u32,
+    /// Its hardware address, where it has one of six bytes.
+    pub mac: Option<Mac>,
     /// What its alias says.
     pub mark: Option<Mark>,
     /// The object, where it is the yard's, is where its mark says, and can be
@@ -242,6 +244,7 @@ pub fn read_all(
             kind: link.kind.to_owned(),
             group: link.group,
             mtu: link.mtu,
+            mac: link.mac,
             mark,
             interface,
         }

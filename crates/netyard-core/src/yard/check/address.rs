@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::super::address::{Addressing, Origin};
 use super::super::gather::{Cast, Role};
+use super::super::outside;
 use super::super::prefix::PrefixMap;
 use super::super::relate::{Relations, is_bridge};
 use crate::diag::yard as diag;
@@ -182,6 +183,8 @@ pub(super) fn on_host(cast: &Cast<'_>, plan: &Addressing, facts: &Facts, report:
         }
     }
     for (segment, prefixes) in plan.segments.iter().enumerate() {
+        // A network that is bridged to an interface has that one's prefix.
+        let outside = outside::names(cast, segment, facts);
         for (prefix, span) in &prefixes.list {
             let is_link_local = matches!(
                 prefix.addr(), IpAddr::V6(a) if a.is_unicast_link_local()
@@ -189,7 +192,13 @@ pub(super) fn on_host(cast: &Cast<'_>, plan: &Addressing, facts: &Facts, report:
             if is_link_local {
                 continue;
             }
-            if let Some((route, interface)) = routes.overlap(*prefix) {
+            let beyond = routes.overlap(*prefix).filter(|(_, i)| !outside.contains(&**i));
+            if let Some((route, interface)) = beyond {
+                if facts.running && touches_host(cast, segment) {
+                    let name = cast.segment_name(segment);
+                    report.push(diag::upstream_collides(&name, *prefix, route, interface, *span));
+                    continue;
+                }
                 report.push(diag::prefix_on_host(
                     &cast.segment_name(segment),
                     *prefix,
@@ -236,6 +245,9 @@ pub(super) fn gateways(
 /// bridge with more members, none passes frames on, none has addresses that
 /// netyard does not know.
 fn is_closed(cast: &Cast<'_>, relations: &Relations, segment: usize) -> bool {
+    if cast.spec.networks.get(segment).is_some_and(outside::opens) {
+        return false;
+    }
     cast.members[segment].iter().all(|m| {
         let interface = &cast.interfaces[*m];
         relations.master[*m].is_none_or(|master| !is_bridge(cast, master))

@@ -9,6 +9,7 @@ use crate::diag::{Report, Span};
 use crate::facts::Facts;
 use crate::interface::Kind;
 use crate::name::InterfaceName;
+use crate::spec::WaySpec;
 use crate::state::Impairment;
 
 /// Kinds that stay in the namespace they were made in (`netns_immutable`,
@@ -59,7 +60,7 @@ pub(super) fn kinds(cast: &Cast<'_>, segments: &Segments, facts: &Facts, report:
         let words: &[&str] = match interface.role {
             Role::Port(_) | Role::End(..) => &["veth"],
             Role::Own(Kind::Tap(_) | Kind::Tun(_)) => &["tun"],
-            Role::Own(kind) => &[kind_word(kind)],
+            Role::Own(kind) | Role::Shared(_, kind) => &[kind_word(kind)],
             Role::Loopback | Role::Bridge(_) | Role::Broken => &[],
         };
         for word in words {
@@ -70,6 +71,9 @@ pub(super) fn kinds(cast: &Cast<'_>, segments: &Segments, facts: &Facts, report:
         }
     }
     for (network, star) in cast.spec.networks.iter().zip(&segments.networks) {
+        if network.uplink.as_ref().is_some_and(|u| matches!(u.way, WaySpec::Macvlan(_))) {
+            continue;
+        }
         used.entry("bridge").or_insert(network.name.span);
         if star.filtering {
             used.entry("bridge-vlan").or_insert(network.name.span);

@@ -4,6 +4,7 @@
 mod address;
 mod host;
 mod link;
+mod uplink;
 
 use super::address::Addressing;
 use super::gather::Cast;
@@ -22,6 +23,7 @@ pub(super) fn all(
 ) {
     host::physical(cast, facts, report);
     host::kinds(cast, segments, facts, report);
+    uplink::all(cast, facts, report);
     link::macs(cast, report);
     address::outside(cast, plan, report);
     address::twice(cast, relations, plan, report);
