@@ -65,6 +65,16 @@ impl Record {
         }
     }
 
+    /// What is still true where the namespaces have gone, the host's among them.
+    pub fn of_what_is_gone(self) -> Self {
+        Self { pools: self.pools, ..Self::default() }
+    }
+
+    /// True before the first change.
+    pub fn is_of_any_host(&self) -> bool {
+        self.host == 0
+    }
+
     /// Writes it.
     pub fn write(&mut self, dir: &StateDir) -> Result<(), Error> {
         self.version = VERSION;

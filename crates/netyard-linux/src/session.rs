@@ -125,7 +125,11 @@ impl Session {
             }
         }
         let root = if rootless { dir.file("etc") } else { PathBuf::from("/etc/netns") };
-        let record = Record::read(&dir)?;
+        let mut record = Record::read(&dir)?;
+        if fresh_keeper {
+            // What is recorded went with the keeper that was killed.
+            record = record.map(Record::of_what_is_gone);
+        }
         let session = Self {
             yard: yard.clone(),
             access,
@@ -150,7 +154,11 @@ impl Session {
     fn same_host(&self) -> Result<(), Error> {
         let here = self.host_identity()?;
         match &self.record {
-            Some(record) if record.host != here && self.access == Access::Write => {
+            Some(record)
+                if !record.is_of_any_host()
+                    && record.host != here
+                    && self.access == Access::Write =>
+            {
                 let what = "this yard was brought up in another network namespace";
                 Err(Error::new(ErrorKind::State, what).hint("call netyard from where it was"))
             }
@@ -231,6 +239,7 @@ impl Session {
         let long = LongMarks::of(&self.yard, desired);
         let question = Question {
             yard: &self.yard,
+            keeper: self.keeper.as_ref(),
             desired,
             long: &long,
             record: self.record.as_ref(),

@@ -9,6 +9,8 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::keeper::Keeper;
+
 /// The path of a setting below `/proc`; `{if}` in the key stands for the
 /// interface, by its kernel name.
 pub(crate) fn path(key: &str, interface: Option<&str>) -> String {
@@ -50,22 +52,29 @@ const RENEW: u32 = 32;
 /// table of the mounted procfs, hashed by name alone (`proc_sys_compare`), so a
 /// visit gets slower with each namespace visited before: 0.6 ms at a thousand.
 /// A procfs of our own, mounted nowhere and renewed now and then, keeps the
-/// chains short. Where none can be had (a user namespace without a process
-/// namespace) it is `/proc` itself.
+/// chains short. A keeper can give one, where this process may not make it. Where
+/// none can be had (a container that hides parts of `/proc`) it is `/proc` itself.
 #[derive(Debug, Default)]
 pub(crate) struct Proc {
     fresh: Option<OwnedFd>,
+    keeper: Option<Keeper>,
     visits: u32,
     refused: bool,
 }
 
 impl Proc {
+    /// One that may ask this keeper.
+    pub fn through(keeper: Option<&Keeper>) -> Self {
+        Self { keeper: keeper.and_then(|keeper| keeper.try_clone().ok()), ..Self::default() }
+    }
+
     /// Says that the calling thread is in another namespace now.
     pub fn next_namespace(&mut self) {
         self.visits += 1;
         // For a few visits /proc is cheaper than a mount.
         if self.visits.is_multiple_of(RENEW) && !self.refused {
-            self.fresh = fresh_proc().ok();
+            let given = || self.keeper.as_ref().and_then(|keeper| keeper.fresh_proc().ok());
+            self.fresh = fresh_proc().ok().or_else(given);
             self.refused = self.fresh.is_none();
         }
     }
@@ -100,7 +109,8 @@ impl Proc {
     }
 }
 
-fn fresh_proc() -> io::Result<OwnedFd> {
+/// A procfs of the calling process's process namespace, mounted nowhere.
+pub(crate) fn fresh_proc() -> io::Result<OwnedFd> {
     use rustix::mount::{
         FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen,
     };

@@ -1,8 +1,11 @@
 //! The keeper: a small process that outlives the command.
 //!
 //! Without root it holds the user, mount and network namespaces in which the
-//! yard lives; later commands enter them through it. With root it holds the
-//! namespaces of a yard too big to be published one by one.
+//! yard lives; later commands enter them through it. It is the only process of a
+//! process namespace, too: for that it may mount a procfs, which commands ask it
+//! for. Programs in nodes are not in there: they end with their node, not with
+//! the keeper, and see the processes that everybody sees. With root the keeper
+//! holds the namespaces of a yard too big to be published one by one.
 //!
 //! It listens on an abstract Unix socket of the host's network namespace, which
 //! is found even with the state directory lost. Such a socket has no mode bits;
@@ -22,7 +25,7 @@ use netyard_core::name::{YardName, fnv1a};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt,
 };
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::error::{Error, ErrorKind};
 pub use serve::run;
@@ -99,6 +102,10 @@ impl Keeper {
                 error
             });
         }
+        if rootless {
+            // What was started has left the work to a child of its.
+            child.wait().map_err(failed)?;
+        }
         Self::find(yard)?
             .ok_or_else(|| Error::new(ErrorKind::State, "the keeper ended as soon as it started"))
     }
@@ -143,12 +150,28 @@ impl Keeper {
         Ok(all)
     }
 
+    /// A procfs that no other command uses, mounted nowhere.
+    pub(crate) fn fresh_proc(&self) -> io::Result<OwnedFd> {
+        message::send(self.socket.as_fd(), "proc", &[], &[])?;
+        let reply = message::recv(self.socket.as_fd())?;
+        reply.fds.into_iter().next().ok_or_else(|| io::Error::other(reply.word))
+    }
+
+    /// Another handle of the same connection: for one question at a time.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { socket: self.socket.try_clone()?, pidfd: self.pidfd.try_clone()? })
+    }
+
     /// Ends the keeper, and with it all that only it held; returns when it is gone.
     pub fn quit(self) -> io::Result<()> {
         use rustix::event::{PollFd, PollFlags, poll};
         match message::send(self.socket.as_fd(), "quit", &[], &[]) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
-            _ => {}
+            Ok(()) => {}
+            // It has ended, or does not speak with us any longer.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+            }
+            Err(error) => return Err(error),
         }
         let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];
         rustix::io::retry_on_intr(|| poll(&mut ended, None))?;

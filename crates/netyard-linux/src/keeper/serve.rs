@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use netyard_core::name::YardName;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{SocketFlags, accept_with, bind, listen, sockopt};
+use rustix::net::{SocketFlags, accept_with, bind, listen};
 
 use super::message::{self, Incoming};
 use super::{CHUNK, address, seqpacket};
@@ -21,11 +21,13 @@ pub(super) const READY: &str = "ready";
 /// not, to standard output, which it then closes.
 pub fn run(arguments: &[String]) -> ExitCode {
     match start(arguments) {
-        Ok(mut server) => {
+        Ok(Some(mut server)) => {
             say(READY);
             server.serve();
             ExitCode::SUCCESS
         }
+        // The child is the keeper.
+        Ok(None) => ExitCode::SUCCESS,
         Err(error) => {
             say(&error.to_string());
             ExitCode::FAILURE
@@ -57,7 +59,8 @@ struct Server {
     quit: bool,
 }
 
-fn start(arguments: &[String]) -> io::Result<Server> {
+/// Gives the server, in the process that is to be it.
+fn start(arguments: &[String]) -> io::Result<Option<Server>> {
     let [yard, mode, scratch] = arguments else {
         return Err(io::Error::other("the keeper is started by netyard alone"));
     };
@@ -68,12 +71,41 @@ fn start(arguments: &[String]) -> io::Result<Server> {
     // commands to come, not the yard's.
     let listener = seqpacket()?;
     bind(&listener, &address(&yard, rustix::process::geteuid().as_raw())?)?;
-    listen(&listener, 16)?;
     if rootless {
         crate::netns::become_rootless(Path::new(scratch))?;
+        if fork()? {
+            return Ok(None);
+        }
     }
+    end_on_signals();
+    // Who connects learns the process that listened.
+    listen(&listener, 16)?;
     crate::raise_descriptor_limit();
-    Ok(Server { listener, clients: Vec::new(), held: BTreeMap::new(), rootless, quit: false })
+    let (clients, held) = (Vec::new(), BTreeMap::new());
+    Ok(Some(Server { listener, clients, held, rootless, quit: false }))
+}
+
+/// The first process of a process namespace passes over all signals that it has no
+/// handler for, and at the end of a session nobody wants to wait for it.
+fn end_on_signals() {
+    extern "C" fn end(_signal: libc::c_int) {
+        // SAFETY: it may be called in a signal handler (signal-safety(7)).
+        unsafe { libc::_exit(0) }
+    }
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: the handler makes one system call.
+        unsafe { libc::signal(signal, end as *const () as libc::sighandler_t) };
+    }
+}
+
+/// Goes on as two processes; true in the parent. Only a child is in the process
+/// namespace that its parent made.
+fn fork() -> io::Result<bool> {
+    // SAFETY: this process has one thread, so the child may do all that it may.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        child => Ok(child != 0),
+    }
 }
 
 impl Server {
@@ -112,8 +144,8 @@ impl Server {
 
     fn accept(&mut self) {
         let Ok(client) = accept_with(&self.listener, SocketFlags::CLOEXEC) else { return };
-        let same_user = sockopt::socket_peercred(&client)
-            .is_ok_and(|peer| peer.uid == rustix::process::geteuid());
+        let own = rustix::process::geteuid().as_raw();
+        let same_user = message::peer_user(client.as_fd()).is_ok_and(|user| user == own);
         if same_user {
             self.clients.push(client);
         }
@@ -138,6 +170,10 @@ impl Server {
                 Ok(())
             }
             "get" => self.give_all(client),
+            "proc" => match crate::sysctl::fresh_proc() {
+                Ok(proc) => message::send(client, "ok", &["proc"], &[proc.as_fd()]),
+                Err(error) => message::send(client, &error.to_string(), &[], &[]),
+            },
             "quit" => {
                 self.quit = true;
                 Ok(())

@@ -16,6 +16,7 @@ use netyard_core::wire::LongMarks;
 
 use crate::error::Error;
 use crate::files::{Files, Shelf};
+use crate::keeper::Keeper;
 use crate::netns::Worker;
 use crate::place::{Site, Sites};
 use crate::record::Record;
@@ -80,6 +81,8 @@ impl Classes {
 pub(crate) struct Question<'a> {
     /// Whose objects.
     pub yard: &'a YardName,
+    /// Who may give a procfs.
+    pub keeper: Option<&'a Keeper>,
     /// What is wanted: its settings are read, and what it leaves to the kernel
     /// is left out.
     pub desired: &'a State,
@@ -121,7 +124,7 @@ pub(crate) fn observe(
     };
     let keys = setting_keys(question);
     let mut sight = Sight::default();
-    let mut proc = Proc::default();
+    let mut proc = Proc::through(question.keeper);
     let shelf = question.files.shelf();
     let with_files = question.files.directories();
     for site in sites.iter_mut() {

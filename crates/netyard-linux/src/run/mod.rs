@@ -117,6 +117,7 @@ impl<'a> Run<'a> {
         record: &'a mut Record,
         descriptors: u64,
     ) -> Self {
+        let proc = Proc::through(keeper.as_ref());
         Self {
             yard,
             worker,
@@ -127,7 +128,7 @@ impl<'a> Run<'a> {
             dir,
             record,
             descriptors,
-            proc: Proc::default(),
+            proc,
             flush: BTreeMap::new(),
             pending: BTreeMap::new(),
             bonds: BTreeSet::new(),

@@ -20,6 +20,42 @@ alone! { User, fn quickstart_comes_up_pings_and_goes_without_a_trace() {
     assert_eq!(tree(Path::new("/run")), before);
 }}
 
+alone! { User, fn a_yard_whose_keeper_was_killed_comes_up_again_and_goes() {
+    let site = Site::new("yard: k\nlinks: [{ ends: [a:x, b:x], prefix: 10.9.0.0/31 }]\nnodes: { a: {}, b: {} }\n");
+    let before = tree(Path::new("/run"));
+    let kill = |signal: &str| {
+        let keepers = site.processes();
+        assert_eq!(keepers.len(), 1, "{keepers:?}");
+        let pid = keepers[0].file_name().unwrap().to_str().unwrap().to_owned();
+        sh(&format!("kill -{signal} {pid}"));
+        sh(&format!("timeout 5 sh -c 'while kill -0 {pid} 2>/dev/null; do :; done'"));
+    };
+    site.ok("up");
+    kill("KILL");
+    assert!(site.ok("status").contains("not up"));
+    site.ok("up");
+    site.ok("exec a -- ping -c1 -W1 10.9.0.1");
+    site.ok("plan --check");
+    // It is the first of its process namespace, and heeds what ends others.
+    kill("TERM");
+    site.ok("down");
+    assert_eq!(site.processes(), Vec::<PathBuf>::new());
+    assert_eq!(tree(Path::new("/run")), before);
+}}
+
+alone! { User, fn the_keeper_is_alone_in_its_process_namespace() {
+    let site = Site::of_example("quickstart");
+    site.ok("up");
+    let keeper = &site.processes()[0];
+    let namespace = |of: &Path| fs::read_link(of.join("ns/pid_for_children")).unwrap();
+    assert_ne!(namespace(keeper), namespace(Path::new("/proc/self")));
+    // Programs in nodes see the processes that everybody sees.
+    let seen = site.ok("exec h1 -- readlink /proc/self/ns/pid");
+    assert_eq!(Path::new(seen.trim()), fs::read_link("/proc/self/ns/pid").unwrap());
+    assert!(site.ok("exec h1 -- ps ax").contains("keeper quickstart"));
+    site.ok("down");
+}}
+
 alone! { User, fn the_starter_comes_up_and_its_far_ends_meet() {
     let site = Site::new("");
     fs::remove_file(site.path().join("netyard.yaml")).unwrap();
