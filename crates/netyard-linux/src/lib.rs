@@ -9,6 +9,7 @@ pub mod netlink;
 pub mod netns;
 mod observe;
 mod place;
+pub mod probe;
 mod process;
 mod record;
 mod run;

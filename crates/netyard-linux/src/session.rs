@@ -18,6 +18,7 @@ use crate::keeper::Keeper;
 use crate::netns::{self, Inside, Published, Sort, Worker};
 use crate::observe::{self, Finding, Question, Sight};
 use crate::place::Sites;
+use crate::probe::Spaces;
 use crate::record::Record;
 use crate::run::{self, Progress, Run};
 use crate::state_dir::{self, Lock, StateDir};
@@ -405,6 +406,20 @@ impl Session {
         self.dir.remove()?;
         self.lock = None;
         Ok(())
+    }
+
+    /// The namespaces of the yard and its host, to send probes from.
+    pub fn spaces(&mut self) -> Result<Spaces, Error> {
+        if self.sites.is_none() {
+            self.look(&State::default())?;
+        }
+        let failed = |e| Error::system("could not hold a namespace", e);
+        let mut spaces = Spaces::default();
+        spaces.insert(Place::Host, netns::open_own("net").map_err(failed)?);
+        for site in self.sites.iter().flat_map(Sites::own) {
+            spaces.insert(site.place.clone(), site.net.try_clone().map_err(failed)?);
+        }
+        Ok(spaces)
     }
 
     /// Runs a program inside a node, with the caller's terminal; an empty `argv`
