@@ -1,6 +1,7 @@
 //! A yard on this host, as commands meet it: by name, opened, observed.
 
-use netyard_core::facts::Facts;
+use netyard_core::check::{Finding, Phase, Scene, Severity, judge};
+use netyard_core::facts::{Facts, Survey};
 use netyard_core::name::YardName;
 use netyard_core::plan::{Plan, plan};
 use netyard_core::state::{State, lower};
@@ -80,6 +81,28 @@ impl Meeting {
         let seen = session.observe(&desired)?;
         let plan = plan(&seen.state, &desired);
         Ok(Self { session, yard, desired, seen, plan })
+    }
+
+    /// What of the host will be in the yard's way: what `doctor` can tell before
+    /// anything is done. A yard that does not touch the host has nothing to fear
+    /// from it, and nothing is read for it.
+    pub fn concerns(&mut self) -> Result<Vec<Finding>> {
+        let nothing = Survey::default();
+        let touches = Scene { survey: &nothing, yard: Some(&self.yard), phase: Phase::Plan };
+        if self.session.is_rootless() || !touches.touches_host() {
+            return Ok(Vec::new());
+        }
+        let survey = self.session.survey(true)?;
+        let scene = Scene { survey: &survey, yard: Some(&self.yard), phase: Phase::Plan };
+        let mut found = judge(&scene, &[Phase::Plan]);
+        found.retain(|finding| finding.severity != Severity::Note);
+        Ok(found)
+    }
+
+    /// Tells of them.
+    pub fn tell_concerns(&mut self) -> Result {
+        self.concerns()?.iter().for_each(ui::show_finding);
+        Ok(())
     }
 
     /// Makes the host as `desired` says.

@@ -27,6 +27,7 @@ const IFLA_BR_NF_CALL_IPTABLES: u16 = 36;
 const IFLA_BR_VLAN_DEFAULT_PVID: u16 = 39;
 const IFLA_BR_MCAST_QUERIER_STATE: u16 = 47;
 const IFLA_BRPORT_STATE: u16 = 1;
+const IFLA_VLAN_ID: u16 = 1;
 const IFF_UP: u32 = 1;
 const IFF_LOOPBACK: u32 = 8;
 const IFF_POINTOPOINT: u32 = 0x10;
@@ -66,6 +67,8 @@ pub struct Link {
     /// `IFLA_BRPORT_STATE` where it is a bridge's port (linux/if_bridge.h):
     /// 0 disabled, 1 listening, 2 learning, 3 forwarding, 4 blocking.
     pub port_state: Option<u8>,
+    /// Its id where it is a VLAN interface.
+    pub vlan_id: Option<u16>,
     /// Its VLANs as a port of a bridge, or the bridge's own.
     pub vlans: Vec<Membership>,
 }
@@ -144,6 +147,10 @@ impl Link {
                 IFLA_INFO_SLAVE_DATA => port = value,
                 _ => {}
             }
+        }
+        if self.kind == "vlan" {
+            let id = attributes(data).find(|(kind, _)| *kind == IFLA_VLAN_ID);
+            self.vlan_id = id.and_then(|(_, value)| u16_of(value));
         }
         if self.kind == "bridge" {
             self.bridge = Some(Bridge::read(data));

@@ -89,6 +89,16 @@ pub struct NetworkFile {
     pub unmanaged: bool,
 }
 
+impl NetworkFile {
+    /// Its `[Match]` in words: `Name=br* Type=bridge`.
+    pub fn words(&self) -> String {
+        let keys = [("Name", &self.names), ("Type", &self.types), ("Kind", &self.kinds)];
+        let keys = keys.into_iter().chain([("MACAddress", &self.macs)]);
+        let words = keys.filter(|(_, words)| !words.is_empty());
+        words.map(|(key, words)| format!("{key}={}", words.join(" "))).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// A line that keeps NetworkManager away from interfaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unmanaged {

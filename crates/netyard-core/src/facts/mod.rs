@@ -17,7 +17,7 @@ pub use machine::{
     Machine, Manager, ManagerName, NeighbourTable, NetworkFile, SettingLine, Unmanaged,
 };
 pub use ruleset::{ForeignChain, ForeignRule, ForeignSet, ForeignTable, Ruleset};
-pub use stack::{Address, Conntrack, Listener, Resolver, Route, Stack, Survey};
+pub use stack::{Address, Conntrack, Flow, Listener, Resolver, Route, Stack, Survey};
 
 /// Facts about the host, observed before planning.
 #[derive(Clone, Debug, Default)]

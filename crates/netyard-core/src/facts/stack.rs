@@ -28,6 +28,9 @@ pub struct Stack {
     pub listeners: Vec<Listener>,
     /// Connection tracking, where it has counters.
     pub conntrack: Option<Conntrack>,
+    /// What connection tracking knows; read only where rules translate
+    /// destinations.
+    pub flows: Vec<Flow>,
     /// nftables; none where it could not be read.
     pub ruleset: Option<Ruleset>,
     /// Tables of the old iptables, which nftables does not show: `filter`.
@@ -95,6 +98,25 @@ pub struct Conntrack {
     pub drop: u64,
     /// Entries thrown out early to make room.
     pub early_drop: u64,
+}
+
+/// A connection, as it was asked for and as it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// 6 TCP, 17 UDP.
+    pub protocol: u8,
+    /// Who asked.
+    pub source: IpAddr,
+    /// From which port.
+    pub sport: u16,
+    /// What was asked for, before any translation.
+    pub destination: IpAddr,
+    /// Which port.
+    pub dport: u16,
+    /// Who answers: where the destination was translated to.
+    pub answers_from: IpAddr,
+    /// From which port.
+    pub answers_port: u16,
 }
 
 /// Who is asked for names.
@@ -173,6 +195,45 @@ impl Route {
         }
         Some(route)
     }
+}
+
+impl Flow {
+    /// Reads an `IPCTNL_MSG_CT_NEW` message without its netlink header
+    /// (linux/netfilter/nfnetlink_conntrack.h); none but for TCP and UDP.
+    pub fn read(message: &[u8]) -> Option<Self> {
+        let (mut original, mut reply) = (None, None);
+        for (kind, value) in attributes(message.get(4..)?) {
+            match kind {
+                1 => original = tuple(value),
+                2 => reply = tuple(value),
+                _ => {}
+            }
+        }
+        let (protocol, source, destination, sport, dport) = original?;
+        let (_, answers_from, _, answers_port, _) = reply?;
+        let flow = Self { protocol, source, sport, destination, dport, answers_from, answers_port };
+        matches!(protocol, 6 | 17).then_some(flow)
+    }
+}
+
+/// `CTA_TUPLE_*`: protocol, addresses, ports.
+fn tuple(bytes: &[u8]) -> Option<(u8, IpAddr, IpAddr, u16, u16)> {
+    let (mut source, mut destination, mut protocol, mut ports) = (None, None, 0, [0; 2]);
+    for (kind, value) in attributes(bytes) {
+        for (inner, value) in attributes(value) {
+            match (kind, inner) {
+                (1, 1 | 3) => source = ip(value),
+                (1, 2 | 4) => destination = ip(value),
+                (2, 1) => protocol = u8_of(value)?,
+                (2, 2 | 3) => {
+                    let port = u16::from_be_bytes(value.get(..2)?.try_into().ok()?);
+                    ports[usize::from(inner == 3)] = port;
+                }
+                _ => {}
+            }
+        }
+    }
+    Some((protocol, source?, destination?, ports[0], ports[1]))
 }
 
 impl Stack {

@@ -6,8 +6,9 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
-use netyard_core::facts::{Conntrack, Link, NeighbourTable, Resolver};
+use netyard_core::facts::{Conntrack, Flow, Link, NeighbourTable, Resolver};
 
+use crate::netlink::{Protocol, Socket};
 use crate::sysctl::Proc;
 
 /// `/proc/net` is that of the process's first thread; this is the caller's.
@@ -150,4 +151,17 @@ pub(super) fn resolver(own: Option<&Path>) -> io::Result<Option<Resolver>> {
     let nameservers: Vec<IpAddr> =
         servers.filter_map(|address| address.trim().split('%').next()?.parse().ok()).collect();
     Ok(Some(Resolver { file: file.display().to_string(), nameservers }))
+}
+
+/// What connection tracking knows, of TCP and UDP.
+pub(super) fn flows() -> io::Result<Vec<Flow>> {
+    /// Subsystem 1 (`NFNL_SUBSYS_CTNETLINK`), `IPCTNL_MSG_CT_GET`.
+    const GET: u16 = 1 << 8 | 1;
+    let mut socket = Socket::open(Protocol::Netfilter)?;
+    let mut flows = Vec::new();
+    socket.dump_raw(GET, &[0; 4], |message| match message {
+        None => flows.clear(),
+        Some(message) => flows.extend(Flow::read(message.payload)),
+    })?;
+    Ok(flows)
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use netyard_core::facts::{Stack, Survey};
+use netyard_core::facts::{Ruleset, Stack, Survey};
 use netyard_core::state::Place;
 
 use super::{counters, listeners, machine, ruleset, stack};
@@ -64,6 +64,17 @@ fn look(proc: &mut Proc, files: Option<&Path>) -> Result<Stack, Error> {
     match ruleset::read() {
         Ok(ruleset) => found.ruleset = Some(ruleset),
         Err(error) => note("nftables", error),
+    }
+    // Only where something is translated can a connection be led astray.
+    let translates = |ruleset: &Ruleset| {
+        let mut chains = ruleset.tables.iter().flat_map(|table| &table.chains);
+        chains.any(|chain| chain.kind == "nat" && !chain.rules.is_empty())
+    };
+    if found.ruleset.as_ref().is_some_and(translates) {
+        match counters::flows() {
+            Ok(flows) => found.flows = flows,
+            Err(error) => note("connections", error),
+        }
     }
     match counters::settings(proc, &found.links) {
         Ok(settings) => found.settings = settings,

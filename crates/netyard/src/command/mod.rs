@@ -3,6 +3,7 @@
 pub mod check;
 pub mod complete;
 pub mod completions;
+pub mod doctor;
 pub mod down;
 pub mod exec;
 pub mod init;

@@ -31,7 +31,8 @@ impl Plan {
     /// Does it.
     pub fn run(self) -> Result {
         let file = File::read(&self.file.origin())?;
-        let met = Meeting::of(&file, Access::Read)?;
+        let mut met = Meeting::of(&file, Access::Read)?;
+        met.tell_concerns()?;
         let differs = !met.plan.is_empty();
         if self.json {
             let document = PlanDocument::new(met.yard.name.as_str(), met.plan);

@@ -27,6 +27,7 @@ impl Up {
         let started = Instant::now();
         let file = File::read(&self.file.origin())?;
         let mut met = Meeting::of(&file, Access::Write)?;
+        met.tell_concerns()?;
         if met.is_settled() {
             return ui::print(&format!("up: nothing to do, {}\n", ui::size(&met.yard)));
         }

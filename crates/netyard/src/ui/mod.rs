@@ -4,6 +4,7 @@
 //! `anstream` knows; nothing is understandable by colour alone.
 
 mod diagnostic;
+mod finding;
 mod plan;
 mod progress;
 mod table;
@@ -17,6 +18,7 @@ use netyard_core::yard::Yard;
 use crate::error::{Error, Kind, Result, errno_text};
 
 pub use diagnostic::{report_json, show_report};
+pub use finding::finding_text;
 pub use plan::plan_lines;
 pub use progress::{Progress, restore_terminal};
 pub use table::table;
@@ -68,6 +70,11 @@ pub fn note(text: &str) {
 /// Something that does not stop the work and should be known.
 pub fn warn(text: &str) {
     to_stderr(&format!("{WARNING}warning{WARNING:#}{BOLD}: {text}{BOLD:#}\n"));
+}
+
+/// What a check found, beside a result.
+pub fn show_finding(finding: &netyard_core::check::Finding) {
+    to_stderr(&finding_text(finding));
 }
 
 /// Something to do.
