@@ -136,7 +136,9 @@ fn to_host(yard: &Yard, network: usize, host: &Stack, bridge: &str, all: &mut Ve
 
 /// From a network to beyond the host, and back.
 fn beyond(yard: &Yard, uplink: &Uplink, host: &Stack, all: &mut Vec<Crossing>) {
-    let (Way::Routed { through, .. }, Some(bridge)) = (&uplink.way, &uplink.inside) else { return };
+    let (Way::Routed { through, .. }, Some(bridge)) = (&uplink.way, uplink.inside.first()) else {
+        return;
+    };
     let bridge = bridge.to_string();
     let outsides = match through {
         Through::Interface(name) => vec![name.to_string()],

@@ -66,9 +66,8 @@ impl<'a> Scene<'a> {
             .filter(|device| device.id.place == Place::Host)
             .map(|device| device.kernel_name.as_str().to_owned())
             .collect();
-        names.extend(
-            yard.uplinks.iter().filter_map(|uplink| Some(uplink.inside.as_ref()?.to_string())),
-        );
+        let inside = yard.uplinks.iter().flat_map(|uplink| &uplink.inside);
+        names.extend(inside.map(ToString::to_string));
         names.sort();
         names.dedup();
         names.retain(|name| name != "lo");
