@@ -3,7 +3,7 @@
 //! writes the expected files anew.
 //!
 //! A case may have `facts.txt`, what is known of the host, a fact on each line:
-//! `rootless`, `route PREFIX INTERFACE`, `interface NAME [kind=K] [mtu=N]
+//! `service NAME PROTOCOL PORT`, `ssh CLIENT PORT`, `rootless`, `route PREFIX INTERFACE`, `interface NAME [kind=K] [mtu=N]
 //! [default] [addresses]`, `netns NAME`, `missing KIND OPTION`, `pool PREFIX`.
 
 use std::fmt::Write as _;
@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use netyard_core::diag::{Report, Source, Sources, Span};
 use netyard_core::expect::{Host, Probe};
-use netyard_core::facts::{Facts, HostInterface, HostRoute, SysctlLine};
+use netyard_core::facts::{Facts, HostInterface, HostRoute, Ssh, SysctlLine};
 use netyard_core::name::InterfaceName;
+use netyard_core::nft::Protocol;
 use netyard_core::spec::{self, Parsed};
 use netyard_core::state::{State, lower};
 use netyard_core::yard::{self, Yard};
@@ -82,6 +83,15 @@ fn facts(case: &Path) -> Facts {
                 key: key.to_owned(),
                 value: value.to_owned(),
             }),
+            ["service", name, protocol, port] => {
+                let protocol = if protocol == "udp" { Protocol::Udp } else { Protocol::Tcp };
+                let ports = facts.services.entry(name.to_owned()).or_default();
+                ports.push((protocol, port.parse().expect("a port")));
+            }
+            ["ssh", client, port] => {
+                let client = Some(client.parse().expect("an address"));
+                facts.ssh = Some(Ssh { client, port: port.parse().expect("a port") });
+            }
             ["netns", name] => drop(facts.foreign_namespaces.insert(name.to_owned())),
             ["missing", kind, option] => {
                 facts.missing_kinds.insert(kind.to_owned(), option.to_owned());
@@ -121,6 +131,12 @@ fn expectations(yard: &Yard) -> String {
             .expect("a String");
     }
     out
+}
+
+/// The rulesets, as nft writes them.
+fn ruleset(yard: &Yard) -> String {
+    let tables = netyard_core::firewall::tables(yard);
+    tables.iter().map(|table| format!("# {}\n{table}", table.place)).collect()
 }
 
 /// What all steps have to say, and the Yard if there is one.
@@ -192,6 +208,8 @@ fn every_case_says_what_it_should() {
         let state = yard.as_ref().map(|yard| state_json(&lower(yard))).unwrap_or_default();
         // Where there is a mistake there is no State.
         compare(&case.join("state.json"), &state, &mut differing);
+        let ruleset = yard.as_ref().map(ruleset).unwrap_or_default();
+        compare(&case.join("ruleset.nft"), &ruleset, &mut differing);
         let expected = yard.as_ref().map(expectations).unwrap_or_default();
         compare(&case.join("expectations.txt"), &expected, &mut differing);
     }

@@ -6,6 +6,7 @@
 //! finds every sentence netyard says about a file in one place.
 
 pub mod expand;
+pub mod firewall;
 pub mod shape;
 pub mod syntax;
 pub mod yard;

@@ -6,11 +6,13 @@ pub mod ruleset;
 pub mod stack;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use crate::addr::Mac;
 use crate::name::InterfaceName;
+use crate::nft::Protocol;
 
 pub use link::{Bridge, Link, Membership};
 pub use machine::{
@@ -42,6 +44,10 @@ pub struct Facts {
     /// `net.ipv4.conf.all.rp_filter` of the host, over which an interface's own
     /// wins only where it is greater.
     pub rp_filter_of_all: u8,
+    /// The services database: name to protocols and ports.
+    pub services: BTreeMap<String, Vec<(Protocol, u16)>>,
+    /// The session over which netyard is called, if it is one from elsewhere.
+    pub ssh: Option<Ssh>,
     /// False when the yard lives in a user namespace of its own: then there is
     /// no host to touch.
     pub host_reachable: bool,
@@ -91,6 +97,15 @@ fn matches(pattern: &str, key: &str) -> bool {
             _ => return false,
         }
     }
+}
+
+/// A session of ssh(1), seen from the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ssh {
+    /// Where it comes from.
+    pub client: Option<IpAddr>,
+    /// The port on which the host listens.
+    pub port: u16,
 }
 
 /// A route of the host that a yard's prefixes must not cover.

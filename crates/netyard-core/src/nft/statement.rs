@@ -217,7 +217,7 @@ pub enum LogLevel {
 }
 
 /// Where an address is translated to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NatTarget {
     /// The first and the last address of a range; the same for one.
     pub addresses: Option<(IpAddr, IpAddr)>,

@@ -9,6 +9,7 @@
 mod check;
 mod decode;
 mod expand;
+pub mod firewall;
 mod include;
 pub(crate) mod limit;
 mod reference;
@@ -100,6 +101,8 @@ pub struct Spec {
     pub links: Vec<LinkSpec>,
     /// `expect:` in the order of the file, loops expanded.
     pub expect: Vec<ExpectSpec>,
+    /// `firewall:` in the order of the file, ranges expanded.
+    pub firewalls: Vec<firewall::FirewallSpec>,
 }
 
 /// An entry of `networks:`.

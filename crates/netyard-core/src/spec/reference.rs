@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::check::expected;
-use super::shapes;
+use super::shapes::{self, firewall};
 use crate::expect;
 use crate::interface::{KINDS, bridge};
 use crate::shape::{Field, Shape, Type};
@@ -26,6 +26,16 @@ pub fn reference() -> String {
         ("`rules` of a node", &shapes::RULE),
         ("`neighbours` of a node", &shapes::NEIGHBOUR),
         ("`links`", &shapes::LINK),
+        ("`firewall`", &firewall::FIREWALL),
+        ("`input`, `output` and `forward` of a firewall", &firewall::FILTER),
+        ("`policies` of a firewall", &firewall::POLICY),
+        ("`allow` and `deny` of a firewall", &firewall::FILTER_RULE),
+        ("`limit` of a rule", &firewall::LIMIT),
+        ("`nat` of a firewall", &firewall::NAT),
+        ("`masquerade` of `nat`", &firewall::MASQUERADE),
+        ("`snat` of `nat`", &firewall::SNAT),
+        ("`forward` of `nat`", &firewall::PORT_FORWARD),
+        ("`one-to-one` of `nat`", &firewall::ONE_TO_ONE),
         ("What happens to packets", &shapes::IMPAIRMENT),
         ("`expect`", &expect::EXPECT),
         ("`http` of an expectation", &expect::HTTP),

@@ -1,6 +1,8 @@
 //! The tables of the file: what each of its mappings may hold. Kinds of
 //! interfaces have theirs in [`crate::interface`].
 
+pub mod firewall;
+
 use crate::expect::EXPECT;
 use crate::interface::bridge;
 use crate::shape::{Field, Shape, Type};
@@ -62,6 +64,11 @@ pub static YARD: Shape = Shape {
             "expect",
             Type::List(&Type::Record(&EXPECT)),
             "What is expected of the running yard; `netyard test` proves it.",
+        ),
+        Field::new(
+            "firewall",
+            Type::Map(&Type::Record(&firewall::FIREWALL)),
+            "Firewalls, by the name of the node they are in; `host` is this machine.",
         ),
     ],
     also: &[],

@@ -14,6 +14,7 @@ use super::{Attachment, Device, Interface, Link, Membership, Network, Node, Yard
 use crate::addr::Mac;
 use crate::expect::Expectation;
 use crate::facts::Facts;
+use crate::firewall::Firewall;
 use crate::interface::{self, Bond, BondMode, Bridge, BridgePort, Kind, MacvlanMode, Veth};
 use crate::name::FullName;
 use crate::spec::WaySpec;
@@ -39,6 +40,7 @@ pub(super) struct Parts<'s> {
     pub settings: Settings,
     pub expectations: Vec<Expectation>,
     pub facts: &'s Facts,
+    pub firewalls: Vec<Firewall>,
 }
 
 /// The stable MAC address of an interface.
@@ -66,7 +68,17 @@ impl Parts<'_> {
         });
         let name = self.cast.spec.yard.value.clone();
         let expectations = std::mem::take(&mut self.expectations);
-        Yard { name, pools: self.plan.pools, fabric, nodes, networks, links, uplinks, expectations }
+        Yard {
+            name,
+            pools: self.plan.pools,
+            fabric,
+            nodes,
+            networks,
+            links,
+            uplinks,
+            expectations,
+            firewalls: std::mem::take(&mut self.firewalls),
+        }
     }
 
     fn yard(&self) -> &str {

@@ -12,9 +12,10 @@
 //! 5. `naming`: a kernel name for every interface, a file name for every namespace.
 //! 6. `address`: pools, prefixes, addresses.
 //! 7. `route`, `rule`, `sysctl`, `file`: what each node is configured with.
-//! 8. `check`: what is only visible from above, such as an address used twice.
-//! 9. `expect`: who is probed from where, multiplied out.
-//! 10. `assemble`: the Yard, if nothing was wrong.
+//! 8. `firewall`: zones, services and addresses of firewalls.
+//! 9. `check`: what is only visible from above, such as an address used twice.
+//! 10. `expect`: who is probed from where, multiplied out.
+//! 11. `assemble`: the Yard, if nothing was wrong.
 //!
 //! A pass that meets a mistake reports it and leaves the thing out, so that one
 //! run reports them all.
@@ -36,6 +37,7 @@ mod assemble;
 mod check;
 mod expect;
 mod file;
+mod firewall;
 mod forward;
 mod gather;
 mod mtu;
@@ -55,6 +57,7 @@ use ipnet::IpNet;
 use crate::diag::{Report, Span};
 use crate::expect::Expectation;
 use crate::facts::Facts;
+use crate::firewall::Firewall;
 use crate::interface;
 use crate::name::{FullName, NodeName, YardName};
 use crate::spec::Spec;
@@ -100,6 +103,8 @@ pub struct Yard {
     pub uplinks: Vec<Uplink>,
     /// What is expected of it when it is up, in the order of the file.
     pub expectations: Vec<Expectation>,
+    /// In the order of the file; at most one in each place.
+    pub firewalls: Vec<Firewall>,
 }
 
 /// One isolated network stack, or the host.
@@ -269,6 +274,8 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         files: file::resolve(&cast, &plan),
     };
     let expectations = expect::resolve(&cast, &plan, &names, facts, &mut report);
+    let world = firewall::World { cast: &cast, names: &names, plan: &plan, facts };
+    let firewalls = firewall::resolve(world, &mut report);
     check::all(&cast, &relations, &segments, &plan, facts, &mut report);
     report.settle(DIAGNOSTICS);
     if report.has_errors() {
@@ -283,6 +290,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         plan,
         settings,
         expectations,
+        firewalls,
         facts,
     };
     (Some(parts.assemble()), report)

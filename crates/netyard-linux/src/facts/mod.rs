@@ -5,6 +5,7 @@ mod counters;
 mod listeners;
 mod machine;
 mod ruleset;
+mod service;
 mod stack;
 mod survey;
 
@@ -96,6 +97,8 @@ pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts,
         foreign_namespaces: foreign_namespaces(yard).map_err(failed)?,
         missing_kinds: missing_kinds(kinds).map_err(failed)?,
         recorded_pools: Vec::new(),
+        services: service::database(),
+        ssh: service::session(),
         host_reachable: true,
         running: false,
         rp_filter_of_all: number("sys/net/ipv4/conf/all/rp_filter").map_err(failed)?,

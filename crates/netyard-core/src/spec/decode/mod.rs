@@ -4,6 +4,7 @@
 mod address;
 mod default;
 mod expect;
+mod firewall;
 mod interface;
 mod link;
 mod node;
@@ -41,7 +42,15 @@ pub(super) fn decode(root: &Record, fallback_name: &str, report: &mut Report) ->
             default::mtus(&networks, &links, &mut nodes, mtu);
         }
     }
-    Some(Spec { yard: yard?, pools: address::nets(root, "pools"), networks, nodes, links, expect })
+    Some(Spec {
+        yard: yard?,
+        pools: address::nets(root, "pools"),
+        networks,
+        nodes,
+        links,
+        expect,
+        firewalls: firewall::read_all(root, report),
+    })
 }
 
 fn yard_name(root: &Record, fallback: &str, report: &mut Report) -> Option<Spanned<YardName>> {
