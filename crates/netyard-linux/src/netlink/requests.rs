@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo,
@@ -10,6 +10,8 @@ use netlink_packet_route::link::{
 };
 use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use netyard_core::wire::Request;
+
+const IFLA_IFALIAS: u16 = 20; // linux/if_link.h
 
 fn link(index: u32, attribute: LinkAttribute) -> LinkMessage {
     let mut message = LinkMessage::default();
@@ -29,6 +31,24 @@ pub(crate) fn get_link(index: u32) -> Request {
 /// Sets a link's alias.
 pub(crate) fn set_alias(index: u32, alias: &str) -> Request {
     let message = link(index, LinkAttribute::IfAlias(alias.to_owned()));
+    Request::new(RouteNetlinkMessage::SetLink(message), 0)
+}
+
+/// Sets a link's alias; an empty one is none.
+pub(crate) fn set_alias_or_none(index: u32, alias: &str) -> Request {
+    if !alias.is_empty() {
+        return set_alias(index, alias);
+    }
+    // The codec ends a text with a zero; only no text at all is no alias.
+    let none = DefaultNla::new(IFLA_IFALIAS, Vec::new());
+    Request::new(RouteNetlinkMessage::SetLink(link(index, LinkAttribute::Other(none))), 0)
+}
+
+/// Lets a link be a member of another, or of none where that is 0; it comes up.
+pub(crate) fn set_master(index: u32, master: u32) -> Request {
+    let mut message = link(index, LinkAttribute::Controller(master));
+    message.header.change_mask = LinkFlags::Up;
+    message.header.flags = LinkFlags::Up;
     Request::new(RouteNetlinkMessage::SetLink(message), 0)
 }
 

@@ -262,6 +262,19 @@ impl<'a> Run<'a> {
         to: &Interface,
     ) -> Result<Vec<Request>, Error> {
         let master = self.master_of(op, to)?;
+        // The host's own way out goes along.
+        let replugged;
+        let mut from = from;
+        if Self::stays_as_port(to) && from.master != to.master {
+            if from.master.is_some() {
+                self.unplug(op, from, true)?;
+            }
+            if let Some(bridge) = master {
+                self.plug(op, to, bridge)?;
+            }
+            replugged = Interface { master: to.master.clone(), up: to.up, ..from.clone() };
+            from = &replugged;
+        }
         let bonded = self.is_bonded(to);
         let parent = match &to.parent {
             Some(parent) if parent.place == to.id.place => Some(self.index_of(op, parent)?),

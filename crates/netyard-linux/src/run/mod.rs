@@ -17,9 +17,11 @@
 mod configure;
 mod down;
 mod interfaces;
+mod moving;
 mod namespaces;
 mod originals;
 mod physical;
+mod plug;
 mod remove;
 mod tun;
 mod words;

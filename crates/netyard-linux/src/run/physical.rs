@@ -31,8 +31,7 @@ impl<'a> Run<'a> {
         let Op::Add { object: Object::Interface(interface) } = op else { return Ok(false) };
         let Kind::Physical(physical) = &interface.kind else { return Ok(false) };
         let name = physical.host_name.as_str();
-        if interface.id.place == Place::Host || self.record.lent.iter().any(|l| l.host_name == name)
-        {
+        if self.record.lent.iter().any(|l| l.host_name == name) {
             return Ok(false);
         }
         let failed = |e| refused_by_system(op, e);
@@ -43,6 +42,11 @@ impl<'a> Run<'a> {
             let what = format!("{}: there is no `{name}` on the host", words::could_not(op));
             return Err(Error::new(ErrorKind::Refused, what));
         };
+        let mut lent = lent;
+        if interface.id.place == Place::Host {
+            // What moves to the bridge is not noted: it comes back as it is then.
+            (lent.addresses, lent.routes) = (Vec::new(), Vec::new());
+        }
         self.record.lent.push(lent);
         Ok(true)
     }
@@ -58,6 +62,11 @@ impl<'a> Run<'a> {
         let Kind::Physical(physical) = &interface.kind else {
             return Err(words::lost(op, "it is not the host's"));
         };
+        if Self::stays_as_port(interface)
+            && let Some(bridge) = target.master
+        {
+            return self.plug(op, interface, bridge);
+        }
         let failed = |e| refused_by_system(op, e);
         let worker = &mut *self.worker;
         let Some(site) = self.sites.get_mut(&Place::Host) else {
@@ -83,6 +92,10 @@ impl<'a> Run<'a> {
     /// Gives a lent interface back to the host, as it was; `lo` goes down.
     pub(super) fn give_back(&mut self, op: &Op, interface: &Interface) -> Result<(), Error> {
         use std::os::fd::AsRawFd;
+        if Self::stays_as_port(interface) {
+            self.unplug(op, interface, false)?;
+            return self.as_it_was(op, interface.kernel_name.as_str());
+        }
         let place = interface.id.place.clone();
         let home = self.site(op, &Place::Host)?.net.as_raw_fd();
         let index = match self.index_of(op, &interface.id) {

@@ -1,11 +1,13 @@
 //! Whole yards: a State applied, observed, changed, taken away, by the code the
 //! command line calls.
 
+mod bridged;
 mod change;
 mod faults;
 mod ground;
 mod inside;
 mod life;
+mod outer;
 mod size;
 
 pub use ground::*;
