@@ -21,6 +21,8 @@ mod sysctl_files;
 pub use error::{Error, ErrorKind, Undone};
 pub use facts::survey_host;
 pub use journal::Interrupted;
+pub use netlink::{Ears, Heard};
+pub use process::let_go_of_output;
 pub use run::Progress;
 pub use session::{Access, Applied, Known, Observation, Session, list_yards};
 

@@ -40,6 +40,13 @@ pub fn foreground(inside: Inside, argv: &[String]) -> io::Result<ExitStatus> {
     command.status()
 }
 
+/// Closes standard output and error, so that who reads them sees the end.
+pub fn let_go_of_output() -> io::Result<()> {
+    let null = fs::OpenOptions::new().write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Ok(rustix::stdio::dup2_stderr(&null)?)
+}
+
 /// Runs a command of a node to its end, its output in `log`. What it left
 /// running in the background stays.
 pub fn run(inside: Inside, argv: &[String], log: &Path) -> io::Result<ExitStatus> {

@@ -1,6 +1,6 @@
 //! A command at work on one yard.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -8,13 +8,15 @@ use std::process::ExitStatus;
 use netyard_core::facts::{Facts, HostInterface, Survey};
 use netyard_core::name::{InterfaceName, NodeName, YardName};
 use netyard_core::plan::Plan;
-use netyard_core::state::{Place, State};
+use netyard_core::state::{InterfaceId, Place, State};
 use netyard_core::wire::LongMarks;
+use netyard_core::wire::link::Pulse;
 
 use crate::error::{Error, ErrorKind};
 use crate::files::Files;
 use crate::journal::{self, Interrupted, Journal};
 use crate::keeper::Keeper;
+use crate::netlink::Ears;
 use crate::netns::{self, Inside, Published, Sort, Worker};
 use crate::observe::{self, Finding, Question, Sight};
 use crate::place::Sites;
@@ -28,6 +30,8 @@ use crate::state_dir::{self, Lock, StateDir};
 pub enum Access {
     /// Only look. Does not wait for a command that is at work.
     Read,
+    /// Look, and hear of what changes from then on.
+    Watch,
     /// Change something: one command at a time.
     Write,
 }
@@ -66,8 +70,9 @@ pub struct Session {
     descriptors: u64,
     record: Option<Record>,
     sites: Option<Sites>,
+    ears: Option<Ears>,
     unfinished: Vec<(Place, u32)>,
-    originals: std::collections::BTreeMap<String, String>,
+    originals: BTreeMap<String, String>,
 }
 
 /// A yard that is known on this host.
@@ -110,7 +115,7 @@ impl Session {
         let base = state_dir::base(rootless)?;
         let dir = StateDir::new(&base, yard);
         let lock = match access {
-            Access::Read => None,
+            Access::Read | Access::Watch => None,
             Access::Write => Some(dir.lock(wait)?),
         };
         let mut keeper = Keeper::find(yard)?;
@@ -144,6 +149,7 @@ impl Session {
             descriptors,
             record,
             sites: None,
+            ears: None,
             unfinished: Vec::new(),
             originals: Default::default(),
         };
@@ -248,11 +254,18 @@ impl Session {
             thorough,
         };
         let known = self.sites.take();
+        let listen = self.access == Access::Watch && self.ears.is_none();
+        let ears = &mut self.ears;
+        let keeper = self.keeper.as_ref().filter(|_| self.rootless);
+        let hears_host = keeper.is_some() || !self.rootless;
         let look = |worker: &mut Worker| {
             let mut sites = match known {
                 Some(sites) => sites,
                 None => observe::find(worker, &finding)?,
             };
+            if listen {
+                *ears = Some(open_ears(worker, &mut sites, hears_host)?);
+            }
             let sight = observe::observe(worker, &mut sites, &question)?;
             Ok::<_, Error>((sites, sight))
         };
@@ -261,6 +274,30 @@ impl Session {
         self.unfinished = sight.unfinished.clone();
         self.originals = sight.originals.clone();
         Ok(sight)
+    }
+
+    /// What the yard's interfaces do at the moment. Call [`Self::observe`] first.
+    pub fn pulses(&mut self) -> Result<BTreeMap<InterfaceId, Pulse>, Error> {
+        let mut sites = self.sites.take().unwrap_or_default();
+        let look = |worker: &mut Worker| {
+            let pulses = observe::pulses(worker, &mut sites);
+            (sites, pulses)
+        };
+        let (sites, pulses) = Worker::run(look).map_err(no_thread)?;
+        self.sites = Some(sites);
+        pulses.map_err(|e| Error::system("could not read the counters", e))
+    }
+
+    /// Ends a session that was to `Watch`: lets go of everything of the yard's,
+    /// and gives what hears of its changes since the first look.
+    pub fn into_ears(mut self) -> Result<Ears, Error> {
+        let mut ears = self.ears.take().unwrap_or_default();
+        if let Some(keeper) = &self.keeper {
+            let end = keeper.pidfd().try_clone_to_owned();
+            ears = ears.and(end.map_err(|e| Error::system("could not watch the keeper", e))?);
+        }
+        // Each change has its journal there.
+        Ok(ears.and_files([self.dir.path()]))
     }
 
     /// Makes the host as the plan says, and looks whether it is as desired.
@@ -335,7 +372,9 @@ impl Session {
     fn must_write(&self) -> Result<(), Error> {
         match self.access {
             Access::Write => Ok(()),
-            Access::Read => Err(Error::new(ErrorKind::Bug, "a change without the yard's lock")),
+            Access::Read | Access::Watch => {
+                Err(Error::new(ErrorKind::Bug, "a change without the yard's lock"))
+            }
         }
     }
 
@@ -442,6 +481,19 @@ impl Session {
         crate::process::foreground(inside, argv)
             .map_err(|e| Error::system(format!("could not run `{}` in `{node}`", argv[0]), e))
     }
+}
+
+/// Ears in the yard's namespaces; links that were read before are read again.
+fn open_ears(worker: &mut Worker, sites: &mut Sites, hears_host: bool) -> Result<Ears, Error> {
+    let failed = |e| Error::system("could not listen to what changes", e);
+    if sites.own().next().is_none() {
+        return Ok(Ears::default());
+    }
+    let host = sites.get(&Place::Host).filter(|_| hears_host);
+    let all: Vec<_> = sites.own().chain(host).map(|site| site.fd()).collect();
+    let ears = Ears::of(worker, &all).map_err(failed)?;
+    sites.iter_mut().for_each(|site| site.links = None);
+    Ok(ears)
 }
 
 /// A command that changed nothing leaves nothing: neither its lock nor a keeper.

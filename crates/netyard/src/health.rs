@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use netyard_core::interface::{Interface, Kind};
 use netyard_core::name::YardName;
 use netyard_core::state::{Impairment, InterfaceId, Key, Object, Place, State};
+use netyard_core::wire::link::{Counters, Pulse};
 use netyard_core::yard::{Attachment, Yard};
 use netyard_linux::Observation;
 use serde_json::{Value, json};
@@ -45,6 +46,8 @@ struct InterfaceHealth {
     on: String,
     mtu: Option<u32>,
     mac: Option<String>,
+    /// What it does at the moment, where it was asked.
+    pulse: Option<Pulse>,
 }
 
 /// A link's health.
@@ -61,12 +64,23 @@ const WELL: &str = "up";
 const DOWN: &str = "down";
 const MISSING: &str = "missing";
 const DIFFERS: &str = "differs";
+/// It is set up, and nothing is at the other end.
+const NO_CARRIER: &str = "no-carrier";
+
+/// What each interface does at the moment.
+pub type Pulses = BTreeMap<InterfaceId, Pulse>;
 
 impl Health {
     /// Compares what was seen with what is desired; `yard` gives the names of
     /// links and networks, where there is a file.
-    pub fn of(name: &YardName, yard: Option<&Yard>, seen: &Observation, desired: &State) -> Self {
-        let view = View { actual: &seen.state, desired, on: attachments(yard) };
+    pub fn of(
+        name: &YardName,
+        yard: Option<&Yard>,
+        seen: &Observation,
+        desired: &State,
+        pulses: &Pulses,
+    ) -> Self {
+        let view = View { actual: &seen.state, desired, on: attachments(yard), pulses };
         let mut problems = Vec::new();
         if let Some(cut) = &seen.interrupted {
             let (command, pid) = (&cut.command, cut.pid);
@@ -88,7 +102,7 @@ impl Health {
     }
 
     /// For people; `all` shows what is well, too.
-    pub fn text(&self, all: bool) -> String {
+    pub fn text(&self, all: bool, counters: bool) -> String {
         let nodes = self.nodes.iter().filter(|node| !node.netns.is_empty());
         let size = ui::count(nodes.count(), "node");
         if !self.up {
@@ -108,6 +122,9 @@ impl Health {
         let mut text = format!("yard {}: up, {size}, {health}\n", self.yard);
         let row = |cells: [&str; 5]| cells.map(str::to_owned).to_vec();
         let mut rows = vec![row(["NODE", "INTERFACE", "STATE", "ON", "ADDRESSES"])];
+        if counters {
+            rows[0].splice(4..4, ["RECEIVED", "SENT", "DROPPED"].map(str::to_owned));
+        }
         for node in self.nodes.iter().filter(|node| all || !node.is_well()) {
             let mut name = node.name.as_str();
             if node.interfaces.is_empty() || node.state != WELL {
@@ -118,6 +135,9 @@ impl Health {
                 let addresses = interface.all_addresses().join(" ");
                 let cells = [&interface.name, interface.state, &interface.on, &addresses];
                 rows.push(row([name, cells[0], cells[1], cells[2], cells[3]]));
+                if counters && let Some(last) = rows.last_mut() {
+                    last.splice(4..4, interface.traffic());
+                }
                 name = "";
             }
         }
@@ -143,6 +163,10 @@ impl Health {
                 "interface": i.name, "kernel_name": i.kernel_name, "state": i.state, "on": i.on,
                 "mtu": i.mtu, "mac": i.mac,
                 "addresses": i.addresses, "missing_addresses": i.missing_addresses,
+                "operstate": i.pulse.map(|pulse| pulse.operstate),
+                "carrier": i.pulse.map(|pulse| pulse.carrier),
+                "received": i.pulse.map(|pulse| counters(&pulse.received)),
+                "sent": i.pulse.map(|pulse| counters(&pulse.sent)),
             })
         };
         let node = |n: &NodeHealth| {
@@ -175,7 +199,20 @@ impl NodeHealth {
     }
 }
 
+/// As JSON.
+fn counters(of: &Counters) -> Value {
+    let Counters { packets, bytes, errors, dropped } = of;
+    json!({ "packets": packets, "bytes": bytes, "errors": errors, "dropped": dropped })
+}
+
 impl InterfaceHealth {
+    /// Packets received, sent and dropped.
+    fn traffic(&self) -> [String; 3] {
+        let pulse = self.pulse.unwrap_or_default();
+        let (received, sent) = (pulse.received, pulse.sent);
+        [received.packets, sent.packets, received.dropped + sent.dropped].map(|n| n.to_string())
+    }
+
     /// Those that are not there in brackets.
     fn all_addresses(&self) -> Vec<String> {
         let missing = self.missing_addresses.iter().map(|address| format!("({address})"));
@@ -201,6 +238,7 @@ fn attachments(yard: Option<&Yard>) -> BTreeMap<InterfaceId, String> {
 }
 
 struct View<'a> {
+    pulses: &'a Pulses,
     actual: &'a State,
     desired: &'a State,
     on: BTreeMap<InterfaceId, String>,
@@ -282,6 +320,7 @@ impl View<'_> {
             on: self.on.get(&interface.id).cloned().unwrap_or_default(),
             mtu: interface.mtu,
             mac: interface.mac.map(|mac| mac.to_string()),
+            pulse: self.pulses.get(&interface.id).copied(),
         }
     }
 
@@ -291,8 +330,16 @@ impl View<'_> {
             (Some(is), Some(should)) if is.up != should.up => DOWN,
             (Some(is), Some(should)) if is != should => DIFFERS,
             (Some(is), None) if !is.up => DOWN,
+            (Some(is), _) if is.up && self.has_no_carrier(is) => NO_CARRIER,
             _ => WELL,
         }
+    }
+
+    /// A bridge without ports and a tap that nobody has opened have none either, and
+    /// that is how they are made.
+    fn has_no_carrier(&self, interface: &Interface) -> bool {
+        let plugged = !matches!(interface.kind, Kind::Bridge(_) | Kind::Tap(_));
+        plugged && self.pulses.get(&interface.id).is_some_and(|pulse| !pulse.carrier)
     }
 
     fn links(&self, yard: &Yard) -> Vec<LinkHealth> {
@@ -306,7 +353,8 @@ impl View<'_> {
         };
         let link = |link: &netyard_core::yard::Link| {
             let states = link.ends.each_ref().map(|id| self.state_of(id));
-            let state = [MISSING, DOWN, DIFFERS].into_iter().find(|s| states.contains(s));
+            let state =
+                [MISSING, DOWN, NO_CARRIER, DIFFERS].into_iter().find(|s| states.contains(s));
             let state = state.or_else(|| link.ends.iter().any(differs).then_some(DIFFERS));
             LinkHealth {
                 name: link.name.clone(),

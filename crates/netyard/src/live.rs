@@ -51,6 +51,22 @@ pub fn not_up(yard: &YardName) -> Error {
         .hint("`netyard up` brings it up; `netyard list` shows what is")
 }
 
+/// A yard that is up, to change what is there: its file says what it is meant to
+/// be, where there is one, and is not needed.
+pub fn running(options: &YardOptions) -> Result<(Session, State)> {
+    let name = name(options)?;
+    if !is_known(&name)? {
+        return Err(not_up(&name));
+    }
+    if options.yard.is_none() {
+        let met = Meeting::of(&File::read(&options.file.origin())?, Access::Write)?;
+        return Ok((met.session, met.seen.state));
+    }
+    let mut session = open(&name, Access::Write)?;
+    let seen = session.observe(&State::default())?;
+    Ok((session, seen.state))
+}
+
 /// What a file means here, and what is here.
 pub struct Meeting {
     /// The connection.

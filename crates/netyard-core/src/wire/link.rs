@@ -7,7 +7,9 @@
 //! follows in [`Interface::configuration`].
 
 mod make;
+mod pulse;
 mod read;
 
 pub use make::{Creation, Made, Target, links, remove_group};
+pub use pulse::{Counters, Pulse, links_with_counters};
 pub use read::{Link, Seen, read_all};

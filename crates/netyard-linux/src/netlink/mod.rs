@@ -15,6 +15,7 @@
 
 mod batch;
 mod dump;
+mod ears;
 mod events;
 mod fault;
 mod netconf;
@@ -23,6 +24,7 @@ mod requests;
 mod socket;
 
 pub use batch::{Batch, Failure, Outcome};
+pub use ears::{Ears, Heard};
 pub use reply::Message;
 pub(crate) use reply::attributes;
 pub(crate) use requests::{

@@ -85,6 +85,11 @@ impl Socket {
         })
     }
 
+    /// Its descriptor alone.
+    pub(super) fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
     /// The next `count` sequence numbers; gives the first.
     pub(super) fn take_seq(&mut self, count: u32) -> u32 {
         // Zero means "unsolicited" to some; never use it.

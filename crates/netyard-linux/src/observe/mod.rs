@@ -7,6 +7,7 @@
 
 mod dumps;
 mod find;
+mod pulse;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,7 @@ use crate::sysctl::Proc;
 
 pub(crate) use dumps::{Dump, ran_altname};
 pub(crate) use find::{Finding, enough_descriptors, find};
+pub(crate) use pulse::pulses;
 
 /// The classes of objects that are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

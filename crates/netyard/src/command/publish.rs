@@ -1,11 +1,9 @@
 use netyard_core::plan::plan;
 use netyard_core::state::{Object, Place, State};
-use netyard_linux::Access;
 
-use crate::cli::FileOption;
+use crate::cli::YardOptions;
 use crate::error::{Error, Result};
-use crate::live::{self, Meeting};
-use crate::load::File;
+use crate::live;
 use crate::ui;
 
 /// Give nodes a name under /run/netns, for `ip netns`
@@ -16,7 +14,7 @@ use crate::ui;
 #[derive(Debug, clap::Args)]
 pub struct Publish {
     #[command(flatten)]
-    file: FileOption,
+    yard: YardOptions,
     /// The nodes; all where none is named
     #[arg(value_name = "NODE")]
     nodes: Vec<String>,
@@ -25,27 +23,20 @@ pub struct Publish {
 impl Publish {
     /// Does it.
     pub fn run(self) -> Result {
-        run(&self.file, &self.nodes, true)
+        run(&self.yard, &self.nodes, true)
     }
 }
 
 /// Makes these nodes' names visible, or no longer.
-pub fn run(file: &FileOption, nodes: &[String], visible: bool) -> Result {
-    let file = File::read(&file.origin())?;
-    let name = &file.spec.yard.value;
-    if !live::is_known(name)? {
-        return Err(live::not_up(name));
-    }
-    let mut met = Meeting::of(&file, Access::Write)?;
+pub fn run(options: &YardOptions, nodes: &[String], visible: bool) -> Result {
+    let (mut session, seen) = live::running(options)?;
     for node in nodes {
-        if !met.seen.state.objects().any(|object| is_of(object, node)) {
+        if !seen.objects().any(|object| is_of(object, node)) {
             return Err(Error::failed(format!("node `{node}` is not up")));
         }
     }
     let chosen = |object: &Object| nodes.is_empty() || nodes.iter().any(|n| is_of(object, n));
-    let desired: State = met
-        .seen
-        .state
+    let desired: State = seen
         .objects()
         .map(|object| match object {
             Object::Namespace(namespace) if chosen(object) => {
@@ -56,10 +47,10 @@ pub fn run(file: &FileOption, nodes: &[String], visible: bool) -> Result {
             other => other.clone(),
         })
         .collect();
-    let plan = plan(&met.seen.state, &desired);
+    let plan = plan(&seen, &desired);
     let number = plan.steps().count();
     if number > 0 {
-        live::apply(&mut met.session, &plan, &desired)?;
+        live::apply(&mut session, &plan, &desired)?;
     }
     let done = if visible { "published" } else { "unpublished" };
     ui::print(&format!("{done}: {}\n", ui::count(number, "name")))

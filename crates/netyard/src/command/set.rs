@@ -1,10 +1,10 @@
-use netyard_core::name::FullName;
+use netyard_core::name::{FullName, NodeName};
 use netyard_core::plan::plan;
 use netyard_core::state::{InterfaceId, Key, Object, Place, Qdisc, State};
 use netyard_core::yard::Yard;
-use netyard_linux::Access;
+use netyard_linux::{Access, Session};
 
-use crate::cli::FileOption;
+use crate::cli::YardOptions;
 use crate::error::{Error, Result};
 use crate::impairment::Change;
 use crate::live::{self, Meeting};
@@ -19,7 +19,7 @@ use crate::ui;
 #[derive(Debug, clap::Args)]
 pub struct Set {
     #[command(flatten)]
-    file: FileOption,
+    yard: YardOptions,
     /// A link by its name, or one end as node:interface
     #[arg(value_name = "LINK|NODE:IF")]
     link: String,
@@ -38,14 +38,8 @@ impl Set {
     /// Does it.
     pub fn run(self) -> Result {
         let change = Change::parse(&self.settings)?;
-        let file = File::read(&self.file.origin())?;
-        let name = &file.spec.yard.value;
-        if !live::is_known(name)? {
-            return Err(live::not_up(name));
-        }
-        let mut met = Meeting::of(&file, Access::Write)?;
-        let senders = self.senders(&met.yard)?;
-        let mut desired = met.seen.state.clone();
+        let (mut session, seen, senders) = self.meet()?;
+        let mut desired = seen.clone();
         for sender in &senders {
             if desired.interface(sender).is_none() {
                 let error = Error::failed(format!("interface `{sender}` is not up"));
@@ -53,14 +47,56 @@ impl Set {
             }
             impair(&mut desired, sender, &change);
         }
-        let plan = plan(&met.seen.state, &desired);
+        let plan = plan(&seen, &desired);
         if plan.is_empty() {
             return ui::print(&format!("set: {} is so already\n", self.link));
         }
-        live::apply(&mut met.session, &plan, &desired)?;
+        live::apply(&mut session, &plan, &desired)?;
         ui::print(&format!("set: {}: {}\n", self.link, self.settings.join(" ")))?;
-        ui::hint(&format!("`netyard up{}` sets it back", self.file.again()));
+        ui::hint(&format!("`netyard up{}` sets it back", self.yard.file.again()));
         Ok(())
+    }
+
+    /// What is up, and the interfaces whose sending changes.
+    fn meet(&self) -> Result<(Session, State, Vec<InterfaceId>)> {
+        if self.yard.yard.is_some() {
+            let (session, seen) = live::running(&self.yard)?;
+            let senders = self.senders_of(&seen)?;
+            return Ok((session, seen, senders));
+        }
+        let file = File::read(&self.yard.file.origin())?;
+        let name = &file.spec.yard.value;
+        if !live::is_known(name)? {
+            return Err(live::not_up(name));
+        }
+        let met = Meeting::of(&file, Access::Write)?;
+        let senders = self.senders(&met.yard)?;
+        Ok((met.session, met.seen.state, senders))
+    }
+
+    /// The same without the file, which alone knows the names of links.
+    fn senders_of(&self, seen: &State) -> Result<Vec<InterfaceId>> {
+        let id = self.link.split_once(':').and_then(|(node, interface)| {
+            let (node, name) = (NodeName::new(node).ok()?, FullName::new(interface).ok()?);
+            Some(InterfaceId { place: Place::Node(node), name })
+        });
+        match id.filter(|id| seen.interface(id).is_some()) {
+            Some(id) if !self.forward && !self.backward => Ok(vec![id]),
+            Some(_) => Err(self.no_direction()),
+            None => {
+                let what = format!("there is no interface `{}` in this yard", self.link);
+                Err(Error::failed(what).hint(
+                    "links have names in the yard's file alone: `-f FILE`, or `node:interface`",
+                ))
+            }
+        }
+    }
+
+    fn no_direction(&self) -> Error {
+        Error::command_line(format!(
+            "`{}` is one interface: it has no forward and backward",
+            self.link
+        ))
     }
 
     /// The interfaces whose sending changes.
@@ -79,10 +115,7 @@ impl Set {
             Some(InterfaceId { place: node.place.clone(), name: FullName::new(interface).ok()? })
         });
         match interface {
-            Some(_) if self.forward || self.backward => Err(Error::command_line(format!(
-                "`{}` is one interface: it has no forward and backward",
-                self.link
-            ))),
+            Some(_) if self.forward || self.backward => Err(self.no_direction()),
             Some(id) => Ok(vec![id]),
             None => Err(self.unknown(yard)),
         }

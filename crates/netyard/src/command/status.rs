@@ -1,18 +1,19 @@
 use std::io::Read;
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use netyard_core::plan::ShellNames;
 use netyard_core::plan::show::{Detail, Line, show};
 use netyard_core::state::State;
-use netyard_linux::Access;
+use netyard_linux::{Access, Ears, Heard, Session};
 
 use crate::cli::YardOptions;
-use crate::error::{Error, Result, errno_text};
+use crate::error::{Error, Kind, Result, errno_text};
 use crate::health::Health;
 use crate::live::{self, Meeting};
 use crate::load::File;
+use crate::source::Origin;
 use crate::ui;
 
 /// Show the health of every node, interface and link
@@ -29,13 +30,26 @@ pub struct Status {
     /// Show all of a large yard
     #[arg(short, long)]
     all: bool,
-    /// Go on showing it, until Ctrl-C or the end of input
+    /// Packets of each interface, too
+    #[arg(short, long)]
+    counters: bool,
+    /// Go on showing it as it changes, until Ctrl-C or the end of input
     #[arg(short, long, conflicts_with = "json")]
     watch: bool,
+    /// One picture of many: shows it and waits for a change
+    #[arg(long, hide = true)]
+    frame: bool,
 }
 
-/// How often `--watch` looks.
+/// How often `--watch` looks where nothing tells of changes: counters, a yard that
+/// is not up, a file with mistakes.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Changes come in swarms; this long after the first `--watch` looks.
+const SWARM: Duration = Duration::from_millis(200);
+
+/// How a frame ends that saw the end of input.
+const END_OF_INPUT: u8 = 3;
 
 /// More nodes than one wants to read of.
 const MANY: usize = 50;
@@ -46,15 +60,22 @@ const MOST: usize = 20;
 impl Status {
     /// Does it.
     pub fn run(self) -> Result {
+        if self.frame {
+            return self.frame();
+        }
         if self.watch {
             return watch();
         }
-        let (health, differences) = self.look()?;
+        let Look { health, differences, .. } = self.look(Access::Read)?;
         if self.json {
             return ui::print_json(&health.json(&differences));
         }
+        self.show(&health, &differences)
+    }
+
+    fn show(&self, health: &Health, differences: &[(Line, String)]) -> Result {
         let few = health.nodes.len() <= MANY;
-        ui::print(&health.text(self.all || few))?;
+        ui::print(&health.text(self.all || few, self.counters))?;
         if !differences.is_empty() {
             let shown = &differences[..differences.len().min(MOST)];
             ui::print(&format!("\ndiffers from the file:\n{}", ui::plan_lines(shown)))?;
@@ -69,56 +90,90 @@ impl Status {
     }
 
     /// What there is, and what differs from the file where there is one.
-    fn look(&self) -> Result<(Health, Vec<(Line, String)>)> {
+    fn look(&self, access: Access) -> Result<Look> {
         if self.yard.yard.is_some() {
             let name = live::name(&self.yard)?;
             if !live::is_known(&name)? {
                 return Err(live::not_up(&name));
             }
-            let mut session = live::open(&name, Access::Read)?;
+            let mut session = live::open(&name, access)?;
             let seen = session.observe(&State::default())?;
-            return Ok((Health::of(&name, None, &seen, &State::default()), Vec::new()));
+            let pulses = session.pulses()?;
+            let health = Health::of(&name, None, &seen, &State::default(), &pulses);
+            return Ok(Look { session, health, differences: Vec::new(), sources: Vec::new() });
         }
         let file = File::read(&self.yard.file.origin())?;
-        let met = Meeting::of(&file, Access::Read)?;
-        let health = Health::of(&met.yard.name, Some(&met.yard), &met.seen, &met.desired);
-        if !health.up {
-            return Ok((health, Vec::new()));
+        let sources = file.sources.0.iter().map(|source| source.name.clone()).collect();
+        let mut met = Meeting::of(&file, access)?;
+        let pulses = met.session.pulses()?;
+        let health = Health::of(&met.yard.name, Some(&met.yard), &met.seen, &met.desired, &pulses);
+        let mut differences = Vec::new();
+        if health.up {
+            let names = ShellNames::of([&met.seen.state, &met.desired]);
+            differences = show(&met.plan, &names, Detail { shell: false });
+            differences.retain(|(line, _)| !matches!(line, Line::Summary | Line::Disturbance));
         }
-        let names = ShellNames::of([&met.seen.state, &met.desired]);
-        let mut lines = show(&met.plan, &names, Detail { shell: false });
-        lines.retain(|(line, _)| !matches!(line, Line::Summary | Line::Disturbance));
-        Ok((health, lines))
+        Ok(Look { session: met.session, health, differences, sources })
+    }
+
+    /// Shows it once, and ends when it is to be shown again.
+    fn frame(self) -> Result {
+        let Look { session, health, differences, sources } = self.look(Access::Watch)?;
+        self.show(&health, &differences)?;
+        drop(differences);
+        let failed = |e| Error::failed(format!("could not wait: {}", errno_text(&e)));
+        netyard_linux::let_go_of_output().map_err(failed)?;
+        let files: Vec<PathBuf> =
+            sources.into_iter().map(|name| Origin::File(name.into()).directory()).collect();
+        let ears = session.into_ears()?.and_files(files.iter().map(PathBuf::as_path));
+        let longest = (self.counters || !health.up).then_some(INTERVAL);
+        if ears.wait(longest).map_err(failed)? == Heard::EndOfInput
+            || Ears::default().wait(Some(SWARM)).map_err(failed)? == Heard::EndOfInput
+        {
+            return Err(Kind::Child(END_OF_INPUT).into());
+        }
+        Ok(())
     }
 }
 
+/// What was seen of a yard.
+struct Look {
+    session: Session,
+    health: Health,
+    differences: Vec<(Line, String)>,
+    /// The names of its files.
+    sources: Vec<String>,
+}
+
 /// Shows the status again and again: each time by a process of its own, which
-/// finds the yard as it is then, gone or made anew.
+/// finds the yard as it is then, gone or made anew, and ends when it changes.
 fn watch() -> Result {
-    let (ended, end) = channel::<()>();
-    std::thread::spawn(move || {
-        // Whatever is typed is passed over; the end of input ends the watch.
-        let mut bytes = [0; 256];
-        while std::io::stdin().read(&mut bytes).is_ok_and(|read| read > 0) {}
-        drop(ended);
-    });
+    let failed = |e| Error::failed(format!("could not look again: {}", errno_text(&e)));
     let arguments: Vec<_> =
         std::env::args_os().skip(1).filter(|word| word != "--watch" && word != "-w").collect();
     loop {
-        let shown = Command::new("/proc/self/exe")
-            .args(["--color", "always"])
-            .args(&arguments)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|e| Error::failed(format!("could not look again: {}", errno_text(&e))))?;
-        let text = String::from_utf8_lossy(&shown.stdout);
-        let said = String::from_utf8_lossy(&shown.stderr);
+        let (mut shown, output) = std::io::pipe().map_err(failed)?;
+        let mut frame = {
+            let mut command = Command::new("/proc/self/exe");
+            // Colours are for this process to keep or to leave out.
+            command.args(&arguments).arg("--frame").env("CLICOLOR_FORCE", "1");
+            command.stdout(output.try_clone().map_err(failed)?).stderr(output);
+            command.spawn().map_err(failed)?
+        };
+        let mut text = Vec::new();
+        shown.read_to_end(&mut text).map_err(failed)?;
         // Home, and each line clears what was there: no flicker.
-        let lines = format!("{text}{said}").replace('\n', "\u{1b}[K\n");
+        let lines = String::from_utf8_lossy(&text).replace('\n', "\u{1b}[K\n");
         ui::print(&format!("\u{1b}[H{lines}\u{1b}[J"))?;
-        match end.recv_timeout(INTERVAL) {
-            Err(RecvTimeoutError::Timeout) => {}
-            _ => return Ok(()),
+        match frame.wait().map_err(failed)?.code() {
+            Some(0) => {}
+            code if code == Some(i32::from(END_OF_INPUT)) => return Ok(()),
+            // It said what was wrong; that may change.
+            _ => {
+                if Ears::default().wait(Some(INTERVAL)).map_err(failed)? == Heard::EndOfInput {
+                    return Ok(());
+                }
+            }
         }
     }
 }

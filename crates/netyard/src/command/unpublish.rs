@@ -1,4 +1,4 @@
-use crate::cli::FileOption;
+use crate::cli::YardOptions;
 use crate::command::publish;
 use crate::error::Result;
 
@@ -6,7 +6,7 @@ use crate::error::Result;
 #[derive(Debug, clap::Args)]
 pub struct Unpublish {
     #[command(flatten)]
-    file: FileOption,
+    yard: YardOptions,
     /// The nodes; all where none is named
     #[arg(value_name = "NODE")]
     nodes: Vec<String>,
@@ -15,6 +15,6 @@ pub struct Unpublish {
 impl Unpublish {
     /// Does it.
     pub fn run(self) -> Result {
-        publish::run(&self.file, &self.nodes, false)
+        publish::run(&self.yard, &self.nodes, false)
     }
 }

@@ -1,7 +1,11 @@
 //! What each command that meets the kernel says, and how it ends. As a user
 //! without root, but where it says otherwise.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use snapbox::str;
 
@@ -160,9 +164,9 @@ a:x--b:x  up     -        -
     site.netyard("status").assert().success().stdout_eq(str![[r#"
 yard pair: up, 2 nodes, 2 nodes and 1 link not well
 
-NODE  INTERFACE  STATE    ON   ADDRESSES
-a     x          differs  b:x  (10.9.0.0/31)
-b     x          down     a:x  10.9.0.1/31
+NODE  INTERFACE  STATE       ON   ADDRESSES
+a     x          no-carrier  b:x  (10.9.0.0/31)
+b     x          down        a:x  10.9.0.1/31
 
 LINK      STATE  FORWARD  BACKWARD
 a:x--b:x  down   -        -
@@ -187,6 +191,99 @@ alone! { User, fn watch_shows_the_yard_as_it_changes_and_ends_with_its_input() {
     let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
     assert!(shown.contains("yard pair: up"), "{shown}");
     site.ok("down");
+}}
+
+/// The pictures that `status --watch` shows, one after the other.
+fn frames(mut output: std::process::ChildStdout) -> Receiver<String> {
+    let (send, frames) = channel();
+    std::thread::spawn(move || {
+        let (mut text, mut bytes) = (String::new(), [0; 4096]);
+        while let Ok(length @ 1..) = output.read(&mut bytes) {
+            text.push_str(&String::from_utf8_lossy(&bytes[..length]));
+            while let Some((frame, rest)) = text.split_once("\u{1b}[J") {
+                let _ = send.send(frame.to_owned());
+                text = rest.to_owned();
+            }
+        }
+    });
+    frames
+}
+
+alone! { User, fn watch_waits_for_what_the_kernel_tells() {
+    let site = Site::new(ADDRESSED);
+    let mut watch = std::process::Command::new(site.path().join("netyard"))
+        .args(["status", "--watch", "--color", "always"])
+        .current_dir(site.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary");
+    let frames = frames(watch.stdout.take().expect("its output"));
+    let wait = |for_what: &str| {
+        let end = Instant::now() + Duration::from_secs(20);
+        let mut last = String::new();
+        while !last.contains(for_what) {
+            let left = end.saturating_duration_since(Instant::now());
+            last = frames.recv_timeout(left).unwrap_or_else(|_| panic!("no {for_what}: {last}"));
+        }
+    };
+    wait("not up");
+    site.ok("up");
+    wait("all is well");
+    // What `up` did has been told by now, and nothing else happens.
+    while frames.recv_timeout(Duration::from_millis(1500)).is_ok() {}
+    assert!(frames.recv_timeout(Duration::from_millis(2500)).is_err(), "it looks all the time");
+    site.ok("exec b -- ip link set x down");
+    wait("no-carrier");
+    site.ok("exec b -- ip link set x up");
+    site.ok("exec a -- ip address add 10.1.1.1/32 dev x");
+    site.ok("exec b -- ip address del 10.9.0.1/31 dev x");
+    wait("(10.9.0.1/31)");
+    // It keeps nothing alive that goes.
+    site.ok("down");
+    wait("not up");
+    drop(watch.stdin.take());
+    assert!(watch.wait().expect("an end").success());
+    assert_eq!(site.processes(), Vec::<PathBuf>::new());
+}}
+
+alone! { User, fn status_counts_packets_and_sees_the_carrier() {
+    let site = Site::new(ADDRESSED);
+    site.ok("up");
+    site.ok("exec a -- ping -c3 -i0.01 -W1 10.9.0.1");
+    let status = |options: &str| -> serde_json::Value {
+        serde_json::from_str(&site.ok(&format!("status --json {options}"))).expect("JSON")
+    };
+    let x = |status: &serde_json::Value| {
+        let interfaces = status["nodes"][0]["interfaces"].as_array().unwrap().clone();
+        interfaces.into_iter().find(|one| one["interface"] == "x").unwrap()
+    };
+    let before = x(&status(""));
+    assert_eq!((&before["operstate"], &before["carrier"]), (&"up".into(), &true.into()));
+    assert!(before["received"]["packets"].as_u64() >= Some(3), "{before}");
+    assert!(before["sent"]["bytes"].as_u64() >= Some(3 * 98), "{before}");
+    let text = site.ok("status --counters --yard pair");
+    assert!(text.contains("RECEIVED") && text.contains("DROPPED"), "{text}");
+    site.ok("exec b -- ip link set x down");
+    let after = x(&status("--yard pair"));
+    assert_eq!((&after["state"], &after["carrier"]), (&"no-carrier".into(), &false.into()));
+    site.ok("down");
+}}
+
+alone! { Root, fn names_are_given_and_taken_without_the_file() {
+    let site = Site::new(PAIR);
+    site.ok("up");
+    std::fs::remove_file(site.path().join("netyard.yaml")).unwrap();
+    assert_eq!(site.ok("unpublish --yard pair a"), "unpublished: 1 name\n");
+    assert!(!Path::new("/run/netns/pair-a").exists());
+    assert_eq!(site.ok("publish --yard pair"), "published: 1 name\n");
+    assert!(Path::new("/run/netns/pair-a").exists());
+    site.netyard("set --yard pair nowhere:x delay=1ms").assert().code(1).stderr_eq(str![[r#"
+error: there is no interface `nowhere:x` in this yard
+hint: links have names in the yard's file alone: `-f FILE`, or `node:interface`
+
+"#]]);
+    site.ok("down --yard pair");
 }}
 
 alone! { User, fn list_knows_the_yards_that_are_up() {

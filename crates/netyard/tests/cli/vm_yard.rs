@@ -15,7 +15,7 @@ fn round_trip(site: &Site, from: &str, to: &str) -> f64 {
 alone! {
     #[ignore = "needs the VM tier: netem"]
     User, fn set_slows_a_link_down_until_the_next_up() {
-        let site = Site::new("links: [{ name: wire, ends: [a:x, b:x], prefix: 10.9.0.0/31 }]\nnodes: { a: {}, b: {} }\n");
+        let site = Site::new("yard: sky\nlinks: [{ name: wire, ends: [a:x, b:x], prefix: 10.9.0.0/31 }]\nnodes: { a: {}, b: {} }\n");
         site.ok("up");
         site.ok("set wire delay=200ms");
         assert!(round_trip(&site, "a", "10.9.0.1") >= 400.0);
@@ -27,6 +27,9 @@ alone! {
         site.ok("set wire delay=400ms --backward");
         assert!(site.ok("exec b -- tc qdisc show dev x").contains("delay 400ms"));
         assert!(!site.ok("exec a -- tc qdisc show dev x").contains("delay"));
+        // Without the file there are interfaces still.
+        site.ok("set --yard sky a:x delay=150ms");
+        assert!(round_trip(&site, "b", "10.9.0.0") >= 550.0);
         site.ok("down");
     }
 }
