@@ -6,7 +6,7 @@
 
 use std::collections::HashMap; // looked up, never iterated
 
-use super::{Chain, Flowtable, Learned, Rule, Set, Statement, Table};
+use super::{Chain, Flowtable, Learned, Other, Rule, Set, Statement, Table};
 
 /// One change to a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub enum Edit<'a> {
     AddLearned(&'a Learned),
     /// Takes such a set away.
     RemoveLearned(&'a Learned),
+    /// Makes a set or map of any sort, with its elements.
+    AddOther(&'a Other),
+    /// Takes such a set or map away.
+    RemoveOther(&'a Other),
     /// Makes a flowtable, without devices.
     AddFlowtable(&'a Flowtable),
     /// Takes a flowtable away.
@@ -59,6 +63,7 @@ pub fn edits<'a>(from: Option<&'a Table>, to: &'a Table) -> Vec<Edit<'a>> {
     let mut walk = Walk::default();
     walk.sets(sets, &to.sets);
     walk.learned(learned, &to.learned);
+    walk.others(from.map_or(&[], |t| &t.others), &to.others);
     walk.flowtables(flowtables, &to.flowtables);
     walk.chains(chains, &to.chains);
     // A set, flowtable or chain that is made anew goes first, and before it the
@@ -128,6 +133,22 @@ impl<'a> Walk<'a> {
         }
         let new = to.iter().filter(|new| from.iter().all(|old| old.name != new.name));
         self.named.extend(new.map(Edit::AddLearned));
+    }
+
+    fn others(&mut self, from: &'a [Other], to: &'a [Other]) {
+        for old in from {
+            match to.iter().find(|new| new.name == old.name) {
+                None => self.last.push(Edit::RemoveOther(old)),
+                Some(new) if old != new => {
+                    self.anew.push(&old.name);
+                    self.out_named.push(Edit::RemoveOther(old));
+                    self.named.push(Edit::AddOther(new));
+                }
+                Some(_) => {}
+            }
+        }
+        let new = to.iter().filter(|new| from.iter().all(|old| old.name != new.name));
+        self.named.extend(new.map(Edit::AddOther));
     }
 
     fn flowtables(&mut self, from: &'a [Flowtable], to: &'a [Flowtable]) {
@@ -227,6 +248,9 @@ impl Statement {
             Self::Offload(name) => named(name),
             Self::Learn { set, .. } => named(set),
             Self::DnatLearned { map, .. } => named(map),
+            Self::Machine(all) => {
+                all.iter().filter_map(super::Expr::set_name).any(|n| names.contains(&n))
+            }
             Self::Match(m) => match &m.matcher {
                 SaddrSet { set, .. } | DaddrSet { set, .. } | DportSet(_, set) => named(set),
                 Learned { set, .. } => named(set),

@@ -4,8 +4,11 @@
 //! A namespace has at most one [`Table`] of a yard's, of family `inet`, which is
 //! changed in one transaction: a packet meets the old ruleset or the new one.
 
+mod compile;
 mod diff;
+pub(crate) mod expr;
 mod mark;
+pub(crate) mod span;
 mod statement;
 mod text;
 mod word;
@@ -15,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::state::Place;
 
 pub use diff::{Edit, edits};
+pub use expr::{Collection, Element, Expr};
 pub use mark::table_name;
 pub use statement::{
     Ct, Each, Field, IcmpKind, Ifnames, LogLevel, Match, Matcher, NatTarget, PortRange, Protocol,
@@ -32,6 +36,9 @@ pub struct Table {
     pub sets: Vec<Set>,
     /// Named sets and maps that rules fill.
     pub learned: Vec<Learned>,
+    /// Named sets and maps of any sort.
+    #[serde(default)]
+    pub others: Vec<Other>,
     /// Flowtables, before the rules that offload to them.
     pub flowtables: Vec<Flowtable>,
     /// In the order in which nft lists them.
@@ -81,6 +88,16 @@ pub struct Learned {
     pub timeout: u32,
     /// Keys that it holds at most.
     pub size: u32,
+}
+
+/// A named set or map that no other word describes: found in the kernel, or
+/// made of nft's own text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Other {
+    /// Its name within the table.
+    pub name: String,
+    /// As the kernel has it.
+    pub collection: Collection,
 }
 
 /// A flowtable: established flows between its devices skip the ruleset.
@@ -167,6 +184,14 @@ pub struct Rule {
 }
 
 impl Set {
+    /// Elements as nft writes them, in their order, those that overlap as one.
+    fn settle(&mut self) {
+        let kind = self.kind;
+        let spans = self.elements.iter().filter_map(|element| kind.span(element)).collect();
+        let spans = span::Span::disjoint(spans);
+        self.elements = spans.into_iter().map(|span| kind.text(span)).collect();
+    }
+
     /// True where an element is more than one value: the kernel keeps such a set
     /// in a tree, and not by hashes.
     pub fn has_intervals(&self) -> bool {
@@ -200,11 +225,11 @@ impl Table {
             self.chains.push(Chain { name: REFUSED.to_owned(), base: None, rules });
         }
         for set in &mut self.sets {
-            set.elements.sort();
-            set.elements.dedup();
+            set.settle();
         }
         self.sets.sort_by(|a, b| a.name.cmp(&b.name));
         self.learned.sort_by(|a, b| a.name.cmp(&b.name));
+        self.others.sort_by(|a, b| a.name.cmp(&b.name));
         self.flowtables.sort_by(|a, b| a.name.cmp(&b.name));
         self.chains.sort_by(|a, b| a.name.cmp(&b.name));
         self
@@ -245,4 +270,9 @@ impl Rule {
         }
         used
     }
+}
+
+/// Expressions as nft would write them, as well as can be told.
+pub fn text_of(expressions: &[Expr]) -> String {
+    expressions.iter().map(|e| e.name.clone()).collect::<Vec<_>>().join(" ")
 }

@@ -333,6 +333,8 @@ pub enum Statement {
     Goto(String),
     /// Goes back to where the jump was.
     Return,
+    /// What no other word says: found in the kernel, or made of nft's own text.
+    Machine(Vec<super::Expr>),
 }
 
 impl Statement {

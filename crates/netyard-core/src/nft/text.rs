@@ -284,6 +284,7 @@ impl fmt::Display for Statement {
             Self::Jump(chain) => write!(f, "jump {chain}"),
             Self::Goto(chain) => write!(f, "goto {chain}"),
             Self::Return => f.write_str("return"),
+            Self::Machine(expressions) => f.write_str(&super::text_of(expressions)),
         }
     }
 }

@@ -17,6 +17,8 @@ pub(super) fn differences(from: &Table, to: &Table) -> Vec<Difference> {
         Edit::RemoveElements(s, e) => difference(format!("set {}", s.name), &e.join(", "), none),
         Edit::AddLearned(s) => difference("set".into(), none, &s.name),
         Edit::RemoveLearned(s) => difference("set".into(), &s.name, none),
+        Edit::AddOther(s) => difference("set".into(), none, &s.name),
+        Edit::RemoveOther(s) => difference("set".into(), &s.name, none),
         Edit::AddFlowtable(t) => difference("flowtable".into(), none, &t.name),
         Edit::RemoveFlowtable(t) => difference("flowtable".into(), &t.name, none),
         Edit::AddChain(c) => difference("chain".into(), none, &c.name),

@@ -19,6 +19,7 @@ pub mod link;
 pub mod mark;
 pub mod names;
 pub mod neighbour;
+pub mod nft;
 pub mod qdisc;
 pub mod route;
 pub mod rule;

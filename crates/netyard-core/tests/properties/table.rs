@@ -48,6 +48,15 @@ pub fn table(place: Place, mut roll: impl FnMut(usize) -> usize) -> Table {
     });
     let learned: Vec<Learned> = seen.collect();
     let name = "netyard-yard".to_owned();
-    Table { place, name, sets: vec![set], learned, flowtables, chains, raw: String::new() }
-        .settled()
+    Table {
+        place,
+        name,
+        sets: vec![set],
+        learned,
+        others: vec![],
+        flowtables,
+        chains,
+        raw: String::new(),
+    }
+    .settled()
 }

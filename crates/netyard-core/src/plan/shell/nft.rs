@@ -45,6 +45,8 @@ fn line(table: &str, edit: &Edit<'_>) -> String {
             format!("add {} inet {table} {} {{ {} }}", set.sort(), set.name, set.words().join("; "))
         }
         Edit::RemoveLearned(set) => format!("delete {} inet {table} {}", set.sort(), set.name),
+        Edit::AddOther(set) => format!("add set inet {table} {} {{ … }}", set.name),
+        Edit::RemoveOther(set) => format!("delete set inet {table} {}", set.name),
         Edit::AddElements(set, elements) => {
             format!("add element inet {table} {} {{ {} }}", set.name, elements.join(", "))
         }
