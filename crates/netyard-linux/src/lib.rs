@@ -7,6 +7,7 @@ mod journal;
 pub mod keeper;
 pub mod netlink;
 pub mod netns;
+mod nft;
 mod observe;
 mod place;
 pub mod probe;

@@ -39,6 +39,7 @@ pub(crate) struct Site {
     /// Its links as they were when it was found; for the first look only.
     pub links: Option<Dump>,
     socket: Option<Socket>,
+    netfilter: Option<Socket>,
     next_index: u32,
 }
 
@@ -56,6 +57,7 @@ impl Site {
             mtus: BTreeMap::new(),
             links: None,
             socket: None,
+            netfilter: None,
             next_index,
         }
     }
@@ -67,6 +69,15 @@ impl Site {
             self.socket = Some(Socket::open(Protocol::Route)?);
         }
         self.socket.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// A socket for nftables in it; opened by the worker at the first call.
+    pub fn netfilter(&mut self, worker: &mut Worker) -> io::Result<&mut Socket> {
+        if self.netfilter.is_none() {
+            worker.enter(self.net.as_fd())?;
+            self.netfilter = Some(Socket::open(Protocol::Netfilter)?);
+        }
+        self.netfilter.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Gives the site a socket that was opened in it.

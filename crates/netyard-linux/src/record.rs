@@ -31,6 +31,9 @@ pub(crate) struct Record {
     /// Objects of the host's interfaces that were lent, as they were.
     pub lent: Vec<Lent>,
     classes: [bool; 6],
+    /// Where the yard has a firewall.
+    #[serde(default)]
+    pub tables: BTreeSet<Place>,
 }
 
 /// An interface of the host that was lent to a node, as it was.
@@ -91,6 +94,7 @@ impl Record {
                 Object::Sysctl(o) => {
                     self.sysctls.insert((o.place.clone(), o.interface.clone(), o.key.clone()));
                 }
+                Object::Table(o) => drop(self.tables.insert(o.place.clone())),
                 Object::Command(o) if !self.commands.contains(o) => self.commands.push(o.clone()),
                 _ => {}
             }
@@ -101,6 +105,7 @@ impl Record {
     pub fn only(&mut self, state: &State) {
         self.sysctls.clear();
         self.commands.clear();
+        self.tables.clear();
         self.classes = [false; 6];
         self.add(state);
     }

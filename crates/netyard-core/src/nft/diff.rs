@@ -5,6 +5,7 @@
 //! in another order, the fewest are taken out and put in again.
 
 use std::collections::HashMap; // looked up, never iterated
+use std::fmt;
 
 use super::{Chain, Flowtable, Learned, Other, Rule, Set, Statement, Table};
 
@@ -53,6 +54,31 @@ pub enum Edit<'a> {
         /// The rule of the chain as it was that comes next; none at the end.
         before: Option<usize>,
     },
+}
+
+/// What it is about, as nft writes it.
+impl fmt::Display for Edit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddSet(set) | Self::RemoveSet(set) => write!(f, "set {}", set.name),
+            Self::AddElements(set, _) | Self::RemoveElements(set, _) => {
+                write!(f, "elements of set {}", set.name)
+            }
+            Self::AddLearned(set) | Self::RemoveLearned(set) => {
+                write!(f, "{} {}", set.sort(), set.name)
+            }
+            Self::AddOther(set) | Self::RemoveOther(set) => write!(f, "set {}", set.name),
+            Self::AddFlowtable(table) | Self::RemoveFlowtable(table) => {
+                write!(f, "flowtable {}", table.name)
+            }
+            Self::AddChain(chain) | Self::RemoveChain(chain) | Self::SetPolicy(chain) => {
+                write!(f, "chain {}", chain.name)
+            }
+            Self::RemoveRule { chain, index } | Self::AddRule { chain, index, .. } => {
+                write!(f, "{}: {}", chain.name, chain.rules[*index])
+            }
+        }
+    }
 }
 
 /// What makes `from` into `to`; of a table that is not there, all of it.

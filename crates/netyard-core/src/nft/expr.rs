@@ -196,7 +196,20 @@ impl Expr {
         };
         match &*self.name {
             // NFTA_NAT_FLAGS: NF_NAT_RANGE_MAP_IPS follows from there being an address.
-            "nat" => self.without_bits(7, 1),
+            "nat" => {
+                // It follows from there being a port, too.
+                self.without_bits(7, 1 | 2);
+                self.without_equal(4, 3);
+                self.without_equal(6, 5);
+            }
+            "masq" => {
+                self.without_bits(1, 2);
+                self.without_equal(3, 2);
+            }
+            "redir" => {
+                self.without_bits(3, 2);
+                self.without_equal(2, 1);
+            }
             "log" => self.default_log(),
             "dynset" => self.settle_inner(),
             _ => {}
@@ -218,6 +231,13 @@ impl Expr {
     fn without_bits(&mut self, attribute: u16, bits: u32) {
         if let Some(flags) = self.number(attribute) {
             self.attributes.insert(attribute, (flags & !bits).to_be_bytes().to_vec());
+        }
+    }
+
+    /// The kernel tells the end of a range that has none as its beginning.
+    fn without_equal(&mut self, last: u16, first: u16) {
+        if self.attributes.get(&last) == self.attributes.get(&first) {
+            self.attributes.remove(&last);
         }
     }
 

@@ -309,8 +309,12 @@ impl fmt::Display for NatTarget {
             f.write_str("to ")?;
         }
         self.ports.map_or(Ok(()), |ports| write!(f, ":{ports}"))?;
-        f.write_str(if self.random { " fully-random" } else { "" })?;
-        f.write_str(if self.persistent { " persistent" } else { "" })
+        f.write_str(match (self.random, self.persistent) {
+            (true, true) => " fully-random,persistent",
+            (true, false) => " fully-random",
+            (false, true) => " persistent",
+            (false, false) => "",
+        })
     }
 }
 
@@ -340,7 +344,12 @@ impl fmt::Display for super::RateLimit {
             }
             return Ok(());
         }
-        write!(f, "limit rate {over}{}/{per} burst {} packets", self.amount, self.burst)
+        write!(f, "limit rate {over}{}/{per}", self.amount)?;
+        match self.burst {
+            // What nft takes where nothing is said.
+            5 => Ok(()),
+            burst => write!(f, " burst {burst} packets"),
+        }
     }
 }
 

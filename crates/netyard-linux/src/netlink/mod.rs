@@ -22,6 +22,7 @@ mod netconf;
 mod reply;
 mod requests;
 mod socket;
+mod transaction;
 
 pub use batch::{Batch, Failure, Outcome};
 pub use ears::{Ears, Heard};

@@ -75,7 +75,45 @@ pub(super) fn visit(
     );
     site.names = names;
     others(worker, site, classes, &mut found)?;
+    if question.may_have_table(&place) {
+        table(worker, site, question, &mut found)?;
+    }
     Ok(found)
+}
+
+/// The yard's table, and what is in its flowtables.
+fn table(
+    worker: &mut Worker,
+    site: &mut Site,
+    question: &Question<'_>,
+    found: &mut Vec<Object>,
+) -> io::Result<()> {
+    let place = site.place.clone();
+    let wanted = match question.desired.get(&Key::Table(place.clone())) {
+        Some(Object::Table(table)) => Some(&**table),
+        _ => None,
+    };
+    let seen = match site.netfilter(worker) {
+        Ok(socket) => crate::nft::observe(socket, question.yard, &place, wanted),
+        Err(error) => Err(error),
+    };
+    let seen = match seen {
+        // A kernel without nftables has no table.
+        Err(error) if wanted.is_none() && is_without(&error) => None,
+        seen => seen?,
+    };
+    if let Some(seen) = seen {
+        found.extend(seen.flow_devices(&site.names).into_iter().map(Object::FlowDevice));
+        found.push(Object::Table(Box::new(seen.table)));
+    }
+    Ok(())
+}
+
+fn is_without(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EPROTONOSUPPORT | libc::EOPNOTSUPP | libc::EINVAL | libc::EAFNOSUPPORT)
+    )
 }
 
 /// Everything but interfaces.

@@ -99,6 +99,15 @@ pub(crate) struct Question<'a> {
     pub thorough: bool,
 }
 
+impl Question<'_> {
+    /// True where a table is wanted or was made; everywhere where nobody knows.
+    fn may_have_table(&self, place: &Place) -> bool {
+        let wanted = self.desired.get(&Key::Table(place.clone())).is_some();
+        let known = self.record.is_none_or(|record| record.tables.contains(place));
+        wanted || known && (self.thorough || *place == Place::Host)
+    }
+}
+
 /// What was seen.
 #[derive(Debug, Default)]
 pub(crate) struct Sight {

@@ -35,11 +35,15 @@ impl Run<'_> {
         indexes: Vec<usize>,
         ops: &[&Op],
     ) -> Vec<Failed> {
-        let mut failed = Vec::new();
+        let (mut failed, mut later) = (Vec::new(), Vec::new());
         for &index in &indexes {
             let result = match ops[index] {
                 Op::Add { object: Object::Sysctl(o) } | Op::Set { to: Object::Sysctl(o), .. } => {
                     self.set(ops[index], o)
+                }
+                Op::Add { object: Object::FlowDevice(o) } => {
+                    later.push((index, o));
+                    continue;
                 }
                 _ => continue,
             };
@@ -59,6 +63,10 @@ impl Run<'_> {
             }
         }
         failed.extend(self.send(place, batch, &owners, ops));
+        for (index, device) in later {
+            let done = self.flow_device(ops[index], device, true);
+            failed.extend(done.err().map(|error| Failed { index, error, partly: false }));
+        }
         failed
     }
 

@@ -33,13 +33,14 @@ impl Run<'_> {
             self.record.originals.entry(path.clone()).or_insert_with(|| value.clone());
         }
         let mut errors = Vec::new();
-        let parts: [Part<'_>; 6] = [
+        let parts: [Part<'_>; 7] = [
             &|run| run.all_back(state),
             &|run| run.clear_host(state),
             &|run| run.restore_host(),
             &|run| run.remove_files(state),
             &|run| run.drop_namespaces(),
             &|run| run.clear_host_links(),
+            &|run| run.clear_host_table(state),
         ];
         for (number, part) in parts.iter().enumerate() {
             kill_switch(number, "before");
@@ -69,7 +70,13 @@ impl Run<'_> {
     fn clear_host(&mut self, state: &State) -> Result<(), Error> {
         let on_host = |object: &Object| {
             object.place() == Place::Host
-                && !matches!(object, Object::Interface(_) | Object::Sysctl(_))
+                && !matches!(
+                    object,
+                    Object::Interface(_)
+                        | Object::Sysctl(_)
+                        | Object::Table(_)
+                        | Object::FlowDevice(_)
+                )
         };
         self.remove_all(state.objects().rev().filter(|object| on_host(object)))
     }
@@ -130,6 +137,13 @@ impl Run<'_> {
         let worker = &mut *self.worker;
         let Some(site) = self.sites.get_mut(&Place::Host) else { return Ok(()) };
         super::down_interfaces(site.socket(worker).map_err(failed)?, yard).map_err(failed)
+    }
+
+    /// The host's table goes when nothing of the yard's forwards any more.
+    fn clear_host_table(&mut self, state: &State) -> Result<(), Error> {
+        let on_host =
+            |object: &Object| object.place() == Place::Host && matches!(object, Object::Table(_));
+        self.remove_all(state.objects().filter(|object| on_host(object)))
     }
 
     /// Removes interfaces that were cut off while being made.

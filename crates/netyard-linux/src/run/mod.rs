@@ -23,6 +23,7 @@ mod originals;
 mod physical;
 mod plug;
 mod remove;
+mod table;
 mod tun;
 mod words;
 
@@ -409,7 +410,7 @@ fn phase_of(op: &Op) -> Phase {
         Op::Remove { .. } | Op::RemovePair { .. } => Phase::Remove,
         Op::AddPair { .. } => Phase::Interfaces,
         Op::Add { object } | Op::Set { to: object, .. } => match object {
-            Object::Namespace(_) | Object::File(_) => Phase::Namespaces,
+            Object::Namespace(_) | Object::File(_) | Object::Table(_) => Phase::Namespaces,
             Object::Sysctl(o) if o.interface.is_none() => Phase::Namespaces,
             Object::Interface(o) if o.kind != netyard_core::interface::Kind::Loopback => {
                 Phase::Interfaces

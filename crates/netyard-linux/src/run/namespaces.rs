@@ -52,6 +52,9 @@ impl Run<'_> {
                 Op::Add { object: Object::Sysctl(o) } | Op::Set { to: Object::Sysctl(o), .. } => {
                     self.set(op, o)
                 }
+                Op::Add { object: Object::Table(o) } | Op::Set { to: Object::Table(o), .. } => {
+                    self.set_table(op, o)
+                }
                 _ => Err(words::lost(op, "it is no namespace")),
             };
             failed.extend(done.err().map(|error| Failed { index, error, partly: false }));

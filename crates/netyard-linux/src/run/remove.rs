@@ -175,6 +175,8 @@ impl Run<'_> {
             Op::Remove { object: Object::File(o) } => {
                 self.files.remove(o).map_err(|e| refused_by_system(op, e))
             }
+            Op::Remove { object: Object::Table(o) } => self.remove_table(op, o),
+            Op::Remove { object: Object::FlowDevice(o) } => self.flow_device(op, o, false),
             Op::Remove { object: Object::Command(o) } => self.forget_command(op, o),
             _ => Err(words::lost(op, "it is of no sort")),
         };
@@ -246,9 +248,14 @@ fn sort(op: &Op) -> Sort {
     match op {
         Op::RemovePair { .. } | Op::Remove { object: Object::Interface(_) } => Sort::Interfaces,
         Op::Remove { object: Object::Namespace(_) } => Sort::Namespaces,
-        Op::Remove { object: Object::Sysctl(_) | Object::File(_) | Object::Command(_) } => {
-            Sort::Alone
-        }
+        Op::Remove {
+            object:
+                Object::Sysctl(_)
+                | Object::File(_)
+                | Object::Command(_)
+                | Object::Table(_)
+                | Object::FlowDevice(_),
+        } => Sort::Alone,
         _ => Sort::Messages,
     }
 }

@@ -4,6 +4,7 @@
 
 mod bed;
 mod kinds;
+mod nft;
 mod objects;
 mod rate;
 mod traffic;

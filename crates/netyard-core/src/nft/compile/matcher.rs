@@ -72,7 +72,7 @@ impl Program {
             Matcher::SaddrUnreachable => {
                 // NFT_FIB_RESULT_OIF of SADDR and IIF, of which PRESENT makes a truth.
                 self.push(Expr::new("fib").be32(1, REG_1).be32(2, 1).be32(3, 1 | 8 | 32));
-                self.compare(EQ, &[u8::from(not)]);
+                self.compare(EQ, &[u8::from(not), 0, 0, 0]);
             }
         }
     }

@@ -262,12 +262,11 @@ impl Set {
 impl Learned {
     /// As the kernel has it, without what it has learned.
     pub(crate) fn collection(&self) -> Collection {
-        let (key_type, key_len, fields) = concatenation(&self.key);
+        let (key_type, key_len) = concatenation(&self.key);
         let mut set = Collection {
             flags: expr::SET_EVAL,
             key_type,
             key_len,
-            fields,
             size: self.size,
             timeout: u64::from(self.timeout) * 1000,
             ..Default::default()
@@ -277,7 +276,7 @@ impl Learned {
         }
         if !self.data.is_empty() {
             set.flags |= expr::SET_MAP;
-            (set.data_type, set.data_len, _) = concatenation(&self.data);
+            (set.data_type, set.data_len) = concatenation(&self.data);
         }
         set
     }
@@ -313,17 +312,17 @@ impl Collection {
     }
 }
 
-/// nft's number for fields one after the other, their length, and the lengths of
-/// each where there are more than one. Each begins at a word of four bytes.
-fn concatenation(fields: &[Field]) -> (u32, u32, Vec<u32>) {
+/// nft's number for fields one after the other, and their length: each begins at
+/// a word of four bytes.
+fn concatenation(fields: &[Field]) -> (u32, u32) {
     let kinds = fields.iter().map(|field| field.kind());
     if let [one] = fields {
-        return (one.kind().number(), one.kind().len(), Vec::new());
+        return (one.kind().number(), one.kind().len());
     }
     // TYPE_BITS of nftables' include/datatype.h is 6.
-    let number = kinds.clone().fold(0, |all, kind| all << 6 | kind.number());
+    let number = kinds.fold(0, |all, kind| all << 6 | kind.number());
     let length = fields.iter().map(|field| 4 * field.words()).sum();
-    (number, length, kinds.map(SetKind::len).collect())
+    (number, length)
 }
 
 fn count(length: usize) -> u32 {

@@ -257,6 +257,7 @@ impl Transaction {
             push(&mut body, 11, &set.timeout.to_be_bytes());
         }
         push_be32(&mut body, 10, id);
+        push(&mut body, 13, &byte_orders(set));
         let mut desc = Vec::new();
         if set.size > 0 {
             push_be32(&mut desc, 1, set.size);
@@ -309,6 +310,18 @@ fn encoded(element: &Element) -> Vec<u8> {
         push(&mut bytes, 2 | NESTED, &element.data);
     }
     bytes
+}
+
+/// How nft shall read keys and values (`NFTNL_UDATA_SET_KEYBYTEORDER` and
+/// `…DATABYTEORDER`): names of interfaces are texts, all else is numbers in
+/// network byte order.
+fn byte_orders(set: &Collection) -> Vec<u8> {
+    let order = |kind: u32| if kind == 41 { 1_u32 } else { 2 };
+    let mut data = userdata(0, &order(set.key_type).to_ne_bytes());
+    if set.flags & SET_MAP != 0 && set.data_len > 0 {
+        data.extend(userdata(1, &order(set.data_type).to_ne_bytes()));
+    }
+    data
 }
 
 fn hook(number: u32, priority: i32) -> Vec<u8> {
