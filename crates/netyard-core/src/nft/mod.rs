@@ -8,6 +8,7 @@ mod compile;
 mod diff;
 pub(crate) mod expr;
 mod mark;
+mod reading;
 pub(crate) mod span;
 mod statement;
 mod text;
@@ -20,6 +21,7 @@ use crate::state::Place;
 pub use diff::{Edit, edits};
 pub use expr::{Collection, Element, Expr};
 pub use mark::table_name;
+pub use reading::text_of;
 pub use statement::{
     Ct, Each, Field, IcmpKind, Ifnames, LogLevel, Match, Matcher, NatTarget, PortRange, Protocol,
     RateLimit, Reject, Statement,
@@ -270,9 +272,4 @@ impl Rule {
         }
         used
     }
-}
-
-/// Expressions as nft would write them, as well as can be told.
-pub fn text_of(expressions: &[Expr]) -> String {
-    expressions.iter().map(|e| e.name.clone()).collect::<Vec<_>>().join(" ")
 }

@@ -30,6 +30,7 @@ fn same_as_nft(bed: &mut Bed<'_>, chain: Chain, more: Vec<Chain>, sets: Vec<Set>
     let place = node("a");
     let name = chain.name.clone();
     let rules: Vec<String> = chain.rules.iter().map(Rule::to_string).collect();
+    read_back(&chain.rules);
     let mut all = vec![chain];
     all.extend(more);
     let mut table = table(&place, all);
@@ -40,6 +41,18 @@ fn same_as_nft(bed: &mut Bed<'_>, chain: Chain, more: Vec<Chain>, sets: Vec<Set>
     let wrong: Vec<_> = pairs.filter(|(ours, nft)| in_order(ours) != in_order(nft)).collect();
     assert!(wrong.is_empty(), "ours, and nft's: {wrong:#?}");
     assert_eq!(rules.len(), listed.len(), "{listed:#?}");
+}
+
+/// What rules compile to is read as the same text: so are rules of others.
+fn read_back(rules: &[Rule]) {
+    let texts = rules.iter().map(|rule| {
+        let plain = Rule { comment: None, ..rule.clone() };
+        let said = in_order(&plain.to_string());
+        let said = said.replace("10.0.0.1 : tcp", "10.0.0.1:tcp").replace(" level warn", "");
+        (said, in_order(&text_of(&rule.compile())))
+    });
+    let wrong: Vec<_> = texts.filter(|(said, read)| said != read).collect();
+    assert!(wrong.is_empty(), "said, and read: {wrong:#?}");
 }
 
 /// With what stands in braces in order: nft lists some sets as they come.
@@ -293,6 +306,7 @@ fn nft_lists_what_is_learned_as_we_write_it() {
                 cases: vec![("eth0".into(), "x".into()), ("eth1".into(), "y".into())],
             }]),
         ];
+        read_back(&rules);
         let texts: Vec<String> = rules.iter().map(Rule::to_string).collect();
         let main = base("main", ChainKind::Filter, Hook::Postrouting, 110, Policy::Accept, rules);
         let dnat = rule(&[DnatLearned {
