@@ -66,6 +66,7 @@ fn table(yard: &Yard, place: &Place) -> Option<Table> {
         name: table_name(&yard.name),
         sets: firewall.map(sets).unwrap_or_default(),
         learned,
+        others: Vec::new(),
         flowtables: firewall.map(flowtables).unwrap_or_default(),
         chains: all,
         raw,
