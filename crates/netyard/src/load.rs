@@ -115,11 +115,10 @@ pub fn kinds(spec: &Spec) -> BTreeSet<String> {
     if filtering || interfaces().any(|interface| vlans(&interface.vlans)) {
         kinds.insert("bridge-vlan");
     }
-    let impaired = spec.links.iter().any(|l| l.forward.is_some() || l.backward.is_some());
-    if impaired || interfaces().any(|interface| interface.impairment.is_some()) {
-        kinds.insert("qdisc:netem");
-    }
-    kinds.into_iter().map(str::to_owned).collect()
+    let on_links = spec.links.iter().flat_map(|l| [l.forward, l.backward]).flatten();
+    let own = interfaces().filter_map(|i| Some(i.impairment.as_ref()?.value));
+    let qdiscs = on_links.chain(own).map(|impairment| format!("qdisc:{}", impairment.qdisc()));
+    kinds.into_iter().map(str::to_owned).chain(qdiscs).collect()
 }
 
 /// A host of which nothing is known, and on which all is possible.

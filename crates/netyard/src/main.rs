@@ -14,6 +14,7 @@ mod live;
 mod load;
 mod next;
 mod source;
+mod trial;
 mod ui;
 
 use std::process::ExitCode;

@@ -12,6 +12,7 @@
 //! ```
 
 mod judge;
+mod matrix;
 mod shape;
 mod sighting;
 
@@ -25,6 +26,7 @@ use crate::name::InterfaceName;
 use crate::state::Place;
 
 pub use judge::{NO_SUCH_NAME, Verdict, judge};
+pub use matrix::{Pair, matrix, tcp as matrix_tcp};
 pub use shape::{DNS, EXPECT, HTTP, RECORDS};
 pub use sighting::{Measured, Refusal, Seen, Sighting};
 

@@ -9,7 +9,7 @@ use rustix::net::{RecvFlags, SendFlags};
 
 use super::Shot;
 use super::engine::{Driver, Step, Watch};
-use super::tcp::{begin, is_connected, outcome};
+use super::tcp::{begin, outcome};
 
 /// Bytes of an answer's head that are read.
 const HEAD: usize = 16 << 10;
@@ -103,7 +103,6 @@ impl Driver for Get {
         let Some(Some(attempt)) = self.tries.get_mut(at) else { return Step::Wait };
         let step = match outcome(shot, &attempt.socket) {
             _ if attempt.written.is_some() => None,
-            None if !is_connected(&attempt.socket) => return Step::Wait,
             outcome => outcome,
         };
         let step = match step {

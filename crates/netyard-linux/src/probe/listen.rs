@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::Spaces;
-use super::socket::{Sort, bare, set_bytes};
+use super::socket::{Sort, bare};
 use crate::netns::Worker;
 
 /// A port at which netyard is to listen.
@@ -116,11 +116,8 @@ fn serve(sockets: &[(OwnedFd, bool)], stop: &OwnedFd) -> io::Result<()> {
 }
 
 fn take_up(socket: &OwnedFd) {
-    while let Ok(taken) = rustix::net::accept_with(socket, SocketFlags::CLOEXEC) {
-        // Without a trace, as the other end goes.
-        let linger = [1_i32.to_ne_bytes(), 0_i32.to_ne_bytes()].concat();
-        let _ = set_bytes(&taken, libc::SOL_SOCKET, libc::SO_LINGER, &linger);
-    }
+    // The other end resets them, so that nothing of them lingers here.
+    while rustix::net::accept_with(socket, SocketFlags::CLOEXEC).is_ok() {}
 }
 
 fn echo(socket: &OwnedFd) {

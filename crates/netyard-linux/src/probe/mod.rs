@@ -47,7 +47,7 @@ use crate::netns::Worker;
 
 pub use name::Book;
 pub use prove::prove;
-pub use sweep::{Pair, Reach, sweep};
+pub use sweep::{Reach, sweep};
 
 /// The namespaces that probes can be sent from and received in.
 #[derive(Debug, Default)]

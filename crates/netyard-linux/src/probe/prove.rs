@@ -45,6 +45,18 @@ pub fn prove(
         }
     }
     let all: BTreeSet<Port> = ports.values().cloned().collect();
+    // What needs a service of the yard must not be served by netyard: first.
+    let (alone, rest): (Vec<usize>, Vec<usize>) = (0..of.len()).partition(|at| {
+        let expectation = expectations[of[*at]];
+        let port = port_of(expectation, shots[*at].to);
+        !ports.contains_key(&of[*at]) && port.is_some_and(|port| all.contains(&port))
+    });
+    let first: Vec<Shot> = alone.iter().map(|at| shots[*at].clone()).collect();
+    for (at, sighting) in alone.iter().zip(run(spaces, &first, landed)?) {
+        done[of[*at]] = Some(sighting);
+    }
+    let shots: Vec<Shot> = rest.iter().map(|at| shots[*at].clone()).collect();
+    let of: Vec<usize> = rest.iter().map(|at| of[*at]).collect();
     let sightings = during(spaces, all.into_iter().collect(), |went| {
         let listening = |index: &usize| ports.get(index).and_then(|port| went.get(port)).cloned();
         let sightings = run(spaces, &shots, landed)?;
@@ -132,10 +144,17 @@ fn shot(expectation: &Expectation, to: IpAddr) -> Shot {
 
 /// The port at which netyard may listen for it.
 fn port(expectation: &Expectation, address: IpAddr) -> Option<Port> {
-    let place = expectation.to.place.clone().filter(|_| expectation.may_listen())?;
-    let (port, udp) = match expectation.probe {
-        Probe::Tcp(port) => (port, false),
-        Probe::Udp(port) => (port, true),
+    port_of(expectation, address).filter(|_| expectation.may_listen())
+}
+
+/// The port of the yard that it is about.
+fn port_of(expectation: &Expectation, address: IpAddr) -> Option<Port> {
+    let place = expectation.to.place.clone()?;
+    let (port, udp) = match &expectation.probe {
+        Probe::Tcp(port) => (*port, false),
+        Probe::Udp(port) => (*port, true),
+        Probe::Http(get) => (get.port, false),
+        Probe::Dns(question) => (question.port, true),
         _ => return None,
     };
     Some(Port { place, address, port, udp })

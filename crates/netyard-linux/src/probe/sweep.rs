@@ -6,11 +6,11 @@
 //! next one, which waits longer.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use netyard_core::expect::{Family, Seen};
+use netyard_core::expect::{Family, Pair, Seen};
 use netyard_core::state::Place;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
@@ -33,17 +33,6 @@ pub enum Reach {
     Rejected,
     /// The sender has no way there.
     NoWay,
-}
-
-/// A request: who asks whom, both as indices of places, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
-    /// Index of the one who asks.
-    pub from: usize,
-    /// Index of the one who is asked.
-    pub to: usize,
-    /// At this address.
-    pub address: IpAddr,
 }
 
 /// Requests of one socket at most: a sequence number has 16 bits.

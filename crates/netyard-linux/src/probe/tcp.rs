@@ -37,7 +37,8 @@ pub(super) fn begin(shot: &Shot, port: u16) -> io::Result<OwnedFd> {
     }
 }
 
-/// What became of a socket that was connecting: none when it is connected.
+/// What became of a socket that was connecting, once it can be written to: none
+/// when it is connected.
 pub(super) fn outcome(shot: &Shot, socket: &OwnedFd) -> Option<Step> {
     let error = rustix::net::sockopt::socket_error(socket);
     let mut said = None;
@@ -45,7 +46,8 @@ pub(super) fn outcome(shot: &Shot, socket: &OwnedFd) -> Option<Step> {
         said = seen(&complaint, shot, socket).or(said);
     }
     let errno = match error {
-        Ok(Ok(())) if said.is_none() => return None,
+        // A server that is done at once: to be reset, it must have been connected.
+        Ok(Err(Errno::CONNRESET) | Ok(())) if said.is_none() => return None,
         Ok(Err(errno)) | Err(errno) => errno,
         _ => Errno::HOSTUNREACH,
     };
@@ -62,11 +64,6 @@ pub(super) fn outcome(shot: &Shot, socket: &OwnedFd) -> Option<Step> {
     Some(failed(&errno.into()).map_or(Step::Wait, Step::Seen))
 }
 
-/// True once a socket's connection stands.
-pub(super) fn is_connected(socket: &OwnedFd) -> bool {
-    rustix::net::getpeername(socket).is_ok()
-}
-
 impl Driver for Connect {
     fn fire(&mut self, shot: &Shot, watch: &mut Watch<'_>) -> io::Result<Step> {
         let sent = Instant::now();
@@ -79,10 +76,7 @@ impl Driver for Connect {
     fn ready(&mut self, shot: &Shot, at: usize, watch: &mut Watch<'_>) -> Step {
         let Some(Some((socket, sent))) = self.tries.get(at) else { return Step::Wait };
         match outcome(shot, socket) {
-            None if is_connected(socket) => {
-                Step::Done(Seen::Reply(sent.elapsed().as_nanos() as u64))
-            }
-            None => Step::Wait,
+            None => Step::Done(Seen::Reply(sent.elapsed().as_nanos() as u64)),
             Some(step) => {
                 watch.remove(socket);
                 self.tries[at] = None;

@@ -16,5 +16,6 @@ pub mod schema;
 pub mod set;
 pub mod shell;
 pub mod status;
+pub mod test;
 pub mod unpublish;
 pub mod up;

@@ -66,8 +66,10 @@ pub(super) fn kinds(cast: &Cast<'_>, segments: &Segments, facts: &Facts, report:
         for word in words {
             used.entry(word).or_insert(interface.span);
         }
-        if interface.impairment(cast.spec).is_some_and(|i| i != Impairment::default()) {
-            used.entry("qdisc:netem").or_insert(interface.span);
+        let impairment = interface.impairment(cast.spec);
+        if let Some(impairment) = impairment.filter(|i| *i != Impairment::default()) {
+            let qdisc = if impairment.qdisc() == "tbf" { "qdisc:tbf" } else { "qdisc:netem" };
+            used.entry(qdisc).or_insert(interface.span);
         }
     }
     for (network, star) in cast.spec.networks.iter().zip(&segments.networks) {
