@@ -17,6 +17,8 @@ pub struct Pair {
     /// The address at which it is asked: one on a segment of both, where there
     /// is one.
     pub address: IpAddr,
+    /// Both are on one segment.
+    pub near: bool,
 }
 
 /// A segment, or an interface that is on none.
@@ -40,8 +42,10 @@ pub fn matrix<'y>(yard: &'y Yard, wanted: &dyn Fn(&Node) -> bool) -> (Vec<&'y No
                         && own.iter().any(|(s, a)| s == segment && Family::of(*a) == family)
                 };
                 let all = || theirs.iter().filter(of);
-                let found = all().find(near).or_else(|| all().next());
-                pairs.extend(found.map(|(_, address)| Pair { from, to, address: *address }));
+                let neighbour = all().find(near);
+                let found = neighbour.or_else(|| all().next());
+                let near = neighbour.is_some();
+                pairs.extend(found.map(|(_, a)| Pair { from, to, address: *a, near }));
             }
         }
     }

@@ -24,6 +24,7 @@ mod engine;
 mod http;
 mod listen;
 mod name;
+mod neighbour;
 mod path_mtu;
 mod ping;
 mod prove;

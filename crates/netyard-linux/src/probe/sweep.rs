@@ -1,10 +1,13 @@
 //! Who reaches whom: everybody pings everybody.
 //!
-//! A node has one raw socket for each family, whomever it pings; the sequence
-//! number says whom. All requests of a round are sent, a few at a time so that
-//! no queue overflows, and what is not answered by its end is sent again in the
-//! next one, which waits longer.
+//! Pairs are asked in batches. A node has one raw socket for each family,
+//! whomever it asks in its batch; the sequence number says whom. What is not
+//! answered soon is asked again in a later pass, which waits longer: so one node
+//! that is silent does not hold everybody up. A batch has few pairs of
+//! neighbours, and what it makes the kernel learn is forgotten after it
+//! ([`Known`]).
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -17,6 +20,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::echo::{self, fresh_id};
+use super::neighbour::Known;
 use super::socket::{self, bare, complaint, set};
 use super::{Shot, Spaces, What};
 use crate::error::Error;
@@ -35,16 +39,21 @@ pub enum Reach {
     NoWay,
 }
 
-/// Requests of one socket at most: a sequence number has 16 bits.
-const MOST: usize = 1 << 16;
+/// Pairs of a batch at most.
+const BATCH: usize = 2048;
+/// Nodes of one segment on either side of a batch: 128 pairs of each family.
+const SIDE: usize = 8;
 /// Requests that are sent before answers are taken.
 const BURST: usize = 32;
 /// Requests in the air on one thread.
 const ALOFT: usize = 256;
-/// How long the rounds wait, in shares of the whole time.
-const ROUNDS: [f64; 4] = [0.05, 0.15, 0.3, 0.5];
+/// How long the passes wait for the slowest answer of a batch, in shares of the
+/// whole time.
+const PASSES: [f64; 4] = [0.02, 0.1, 0.3, 0.6];
 
-/// Asks all pairs; gives what came of each, in their order.
+/// Asks all pairs; gives what came of each, in their order. `places` are those
+/// that the pairs name by index; `within` is how long the slowest answer may
+/// take.
 pub fn sweep(
     spaces: &Spaces,
     places: &[Place],
@@ -52,32 +61,98 @@ pub fn sweep(
     within: Duration,
 ) -> Result<Vec<Reach>, Error> {
     let failed = |e| Error::system("could not send probes", e);
-    let mut order: Vec<usize> = (0..pairs.len()).collect();
-    order.sort_by_key(|pair| (pairs[*pair].from, Family::of(pairs[*pair].address)));
-    let mut seats: Vec<Vec<usize>> = Vec::new();
-    for pair in order {
-        let key = |pair: usize| (pairs[pair].from, Family::of(pairs[pair].address));
-        match seats.last_mut() {
-            Some(seat) if key(seat[0]) == key(pair) && seat.len() < MOST => seat.push(pair),
-            _ => seats.push(vec![pair]),
-        }
-    }
-    let share = seats.len().div_ceil(super::threads(seats.len())).max(1);
-    let parts: Vec<_> = std::thread::scope(|scope| {
-        let of = |part| move || Worker::run(|w| Round::all(w, spaces, places, pairs, part, within));
-        let threads: Vec<_> = seats.chunks(share).map(|part| scope.spawn(of(part))).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().map(join).collect()
-    });
     let mut all = vec![Reach::Silent; pairs.len()];
-    for part in parts {
-        for (pair, reach) in part.and_then(|part| part).map_err(failed)? {
-            all[pair] = reach;
+    let everybody: BTreeSet<usize> = pairs.iter().flat_map(|p| [p.from, p.to]).collect();
+    let known = Worker::run(|w| Known::note(w, spaces, places, everybody.into_iter()));
+    let known = known.and_then(|known| known).map_err(failed)?;
+    for share in PASSES {
+        let left = (0..pairs.len()).filter(|pair| all[*pair] != Reach::Yes).collect();
+        let batches = batches(pairs, left);
+        let part = batches.len().div_ceil(super::threads(batches.len() * 8)).max(1);
+        let pass = Pass { spaces, places, pairs, known: &known, wait: within.mul_f64(share) };
+        let parts: Vec<_> = std::thread::scope(|scope| {
+            let of = |part| {
+                let pass = &pass;
+                move || Worker::run(|worker| pass.all(worker, part))
+            };
+            let threads: Vec<_> = batches.chunks(part).map(|p| scope.spawn(of(p))).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().map(join).collect()
+        });
+        for part in parts {
+            for (pair, reach) in part.and_then(|part| part).map_err(failed)? {
+                all[pair] = reach;
+            }
+        }
+        if all.iter().all(|reach| *reach == Reach::Yes) {
+            break;
         }
     }
     Ok(all)
+}
+
+/// Pairs that are asked together: neighbours in squares of so many askers and
+/// asked, both ways, because who is asked learns who asks.
+fn batches(pairs: &[Pair], mut order: Vec<usize>) -> Vec<Vec<usize>> {
+    let square = |pair: &usize| {
+        let Pair { from, to, near, .. } = pairs[*pair];
+        near.then(|| (from.max(to) / SIDE, from.min(to) / SIDE))
+    };
+    let seat = |pair: &usize| (pairs[*pair].from, Family::of(pairs[*pair].address));
+    order.sort_by_key(|pair| (square(pair), seat(pair)));
+    let mut batches = Vec::new();
+    for part in order.chunk_by(|a, b| square(a) == square(b)) {
+        batches.extend(part.chunks(BATCH).map(<[usize]>::to_vec));
+    }
+    batches
+}
+
+/// All pairs without an answer, once.
+struct Pass<'a> {
+    spaces: &'a Spaces,
+    places: &'a [Place],
+    pairs: &'a [Pair],
+    known: &'a Known,
+    wait: Duration,
+}
+
+impl Pass<'_> {
+    fn all(&self, worker: &mut Worker, batches: &[Vec<usize>]) -> io::Result<Vec<(usize, Reach)>> {
+        let mut done = Vec::new();
+        for batch in batches {
+            done.extend(self.batch(worker, batch)?);
+            let near = batch.iter().map(|pair| &self.pairs[*pair]).filter(|pair| pair.near);
+            let learnt: BTreeSet<usize> = near.flat_map(|pair| [pair.from, pair.to]).collect();
+            for place in learnt {
+                self.known.forget(worker, self.spaces, self.places, place)?;
+            }
+        }
+        Ok(done)
+    }
+
+    fn batch(&self, worker: &mut Worker, batch: &[usize]) -> io::Result<Vec<(usize, Reach)>> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let (aloft, answered) = (0, 0);
+        let mut round = Round { epoll, pairs: self.pairs, seats: Vec::new(), aloft, answered };
+        let mut done = Vec::new();
+        let key = |pair: &usize| (self.pairs[*pair].from, self.pairs[*pair].address.is_ipv6());
+        for asks in batch.chunk_by(|a, b| key(a) == key(b)) {
+            let Some(space) = self.spaces.get(&self.places[self.pairs[asks[0]].from]) else {
+                done.extend(asks.iter().map(|pair| (*pair, Reach::NoWay)));
+                continue;
+            };
+            worker.enter(space)?;
+            round.sit(asks)?;
+        }
+        round.ask(self.wait, batch.len() - done.len())?;
+        let of = |seat: &Seat<'_>| {
+            seat.asks.iter().copied().zip(seat.reach.iter().copied()).collect::<Vec<_>>()
+        };
+        done.extend(round.seats.iter().flat_map(of));
+        Ok(done)
+    }
 }
 
 /// One node's socket of a family, and what it asks.
@@ -100,39 +175,6 @@ struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    fn all(
-        worker: &mut Worker,
-        spaces: &Spaces,
-        places: &[Place],
-        pairs: &'a [Pair],
-        seats: &'a [Vec<usize>],
-        within: Duration,
-    ) -> io::Result<Vec<(usize, Reach)>> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let mut round = Self { epoll, pairs, seats: Vec::new(), aloft: 0, answered: 0 };
-        let mut missing = Vec::new();
-        for asks in seats {
-            let Some(space) = spaces.get(&places[pairs[asks[0]].from]) else {
-                missing.extend(asks.iter().map(|pair| (*pair, Reach::NoWay)));
-                continue;
-            };
-            worker.enter(space)?;
-            round.sit(asks)?;
-        }
-        let asked: usize = round.seats.iter().map(|seat| seat.asks.len()).sum();
-        for share in ROUNDS {
-            round.ask(within.mul_f64(share), asked)?;
-            if round.answered == asked {
-                break;
-            }
-        }
-        let of = |seat: &Seat<'_>| {
-            seat.asks.iter().copied().zip(seat.reach.iter().copied()).collect::<Vec<_>>()
-        };
-        missing.extend(round.seats.iter().flat_map(of));
-        Ok(missing)
-    }
-
     fn sit(&mut self, asks: &'a [usize]) -> io::Result<()> {
         let ipv6 = self.pairs[asks[0]].address.is_ipv6();
         let socket = bare(ipv6, echo::SORT)?;

@@ -6,6 +6,7 @@ mod bed;
 mod kinds;
 mod nft;
 mod objects;
+mod probe;
 mod rate;
 mod traffic;
 mod vm_impairment;
