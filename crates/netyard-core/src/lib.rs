@@ -8,6 +8,7 @@ pub mod addr;
 pub mod check;
 pub mod diag;
 pub mod expect;
+pub mod explain;
 pub mod facts;
 pub mod fake;
 pub mod firewall;

@@ -18,6 +18,7 @@ mod session;
 mod state_dir;
 mod sysctl;
 mod sysctl_files;
+mod trace;
 
 pub use error::{Error, ErrorKind, Undone};
 pub use facts::survey_host;
@@ -26,6 +27,7 @@ pub use netlink::{Ears, Heard};
 pub use process::let_go_of_output;
 pub use run::Progress;
 pub use session::{Access, Applied, Known, Observation, Session, list_yards};
+pub use trace::Question as ExplainQuestion;
 
 /// Raises the soft limit of open files to the hard one; gives it. Each of a
 /// yard's namespaces is held open while a command works on it.

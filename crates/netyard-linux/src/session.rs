@@ -461,6 +461,26 @@ impl Session {
         Ok(spaces)
     }
 
+    /// Follows one packet through every namespace it crosses. `desired` says what
+    /// should be there. Call [`Self::observe`] first.
+    pub fn explain(
+        &mut self,
+        question: &crate::trace::Question,
+        desired: &State,
+    ) -> Result<netyard_core::explain::Journey, Error> {
+        if self.sites.is_none() {
+            self.look(desired)?;
+        }
+        let mut sites = self.sites.take().unwrap_or_default();
+        let yard = &self.yard;
+        let follow = |worker: &mut Worker| {
+            crate::trace::explain(worker, &mut sites, yard, desired, question)
+        };
+        let journey = Worker::run(follow).map_err(no_thread)?;
+        self.sites = Some(sites);
+        journey
+    }
+
     /// Runs a program inside a node, with the caller's terminal; an empty `argv`
     /// is the user's shell.
     pub fn exec(&mut self, node: &NodeName, argv: &[String]) -> Result<ExitStatus, Error> {

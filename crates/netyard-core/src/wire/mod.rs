@@ -15,7 +15,10 @@
 
 pub mod address;
 mod attribute;
+pub mod device;
+pub mod flow;
 pub mod link;
+pub mod lookup;
 pub mod mark;
 pub mod names;
 pub mod neighbour;
@@ -25,6 +28,7 @@ pub mod route;
 pub mod rule;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 pub mod vlan;
 
 pub use mark::{LongMarks, Mark, group};

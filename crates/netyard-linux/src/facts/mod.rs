@@ -4,7 +4,7 @@ mod claims;
 mod counters;
 mod listeners;
 mod machine;
-mod ruleset;
+pub(crate) mod ruleset;
 mod service;
 mod stack;
 mod survey;

@@ -20,7 +20,7 @@ const NFTA_SET_ELEM_LIST_SET: u16 = 2;
 const TRIES: usize = 5;
 
 /// Reads all of it; again where it changed meanwhile.
-pub(super) fn read() -> io::Result<Ruleset> {
+pub(crate) fn read() -> io::Result<Ruleset> {
     let mut socket = Socket::open(Protocol::Netfilter)?;
     let mut last = None;
     for _ in 0..TRIES {

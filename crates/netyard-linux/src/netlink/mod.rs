@@ -13,6 +13,7 @@
 //! * The kernel sizes a dump's buffers by the largest `recv` it has seen. A
 //!   smaller one later loses messages without a word: all reads here have one size.
 
+mod ask;
 mod batch;
 mod dump;
 mod ears;

@@ -6,6 +6,7 @@ pub mod completions;
 pub mod doctor;
 pub mod down;
 pub mod exec;
+pub mod explain;
 pub mod init;
 pub mod keeper;
 pub mod list;

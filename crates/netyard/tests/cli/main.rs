@@ -7,6 +7,7 @@ mod alone;
 mod bad_input;
 mod command;
 mod examples;
+mod explain;
 mod pure;
 mod readme;
 mod site;

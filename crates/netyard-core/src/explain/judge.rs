@@ -1,0 +1,537 @@
+//! Out of what was seen: where it ended, what ended it, and what to do.
+
+use serde::Serialize;
+
+use super::sight::{Neighbour, Problem, Refusal, Routing, Segment, Verdict};
+use super::{Direction, Hop, Journey, Kind, is_private, prompt};
+use crate::state::Place;
+use crate::wire::lookup::Fate;
+use crate::wire::trace::{Decision, Post};
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It arrives and is answered.
+    Arrives,
+    /// It ends, or its answer does.
+    Ends(Culprit),
+}
+
+/// What ended a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Culprit {
+    /// What sort of thing it is: `filter-rule`, `no-route`; these do not change.
+    pub id: &'static str,
+    /// The namespace.
+    #[serde(serialize_with = "super::as_text")]
+    pub place: Place,
+    /// Whether the question ended there or the answer.
+    pub direction: Direction,
+    /// What, in one sentence.
+    pub what: String,
+    /// What to do, each a line.
+    pub fix: Vec<String>,
+}
+
+/// Judges a journey by all else that it tells.
+pub fn judge(journey: &Journey) -> Outcome {
+    if let Some(stale) = journey.stale.iter().find(|stale| stale.asked) {
+        return Outcome::Ends(Culprit {
+            id: "stale-connection",
+            place: stale.place.clone(),
+            direction: Direction::There,
+            what: format!(
+                "a connection tracked from before still goes to {}; new ones go to {}",
+                stale.goes_to, stale.new_go_to
+            ),
+            fix: vec![{
+                let original = &stale.flow.original;
+                let protocol = if original.protocol == 6 { "tcp" } else { "udp" };
+                format!(
+                    "`{}conntrack -D -p {protocol} -s {} --sport {} -d {} --dport {}`",
+                    prompt(&stale.place, &stale.netns),
+                    original.source,
+                    original.source_port,
+                    original.destination,
+                    original.destination_port
+                )
+            }],
+        });
+    }
+    if journey.answered {
+        return Outcome::Arrives;
+    }
+    let case = Case { journey };
+    Outcome::Ends(case.culprit())
+}
+
+struct Case<'a> {
+    journey: &'a Journey,
+}
+
+impl Case<'_> {
+    fn culprit(&self) -> Culprit {
+        let journey = self.journey;
+        let Some(last) = journey.there.last() else {
+            return Culprit {
+                id: "unknown",
+                place: Place::Host,
+                direction: Direction::There,
+                what: "nothing could be seen of it".to_owned(),
+                fix: Vec::new(),
+            };
+        };
+        let arrived =
+            last.was_seen(Post::Received) || (last.seen.is_none() && last.is_destination());
+        if let Some(culprit) = journey.there.iter().find_map(|hop| self.dropped(hop)) {
+            return culprit;
+        }
+        if !arrived {
+            return self.ended(last);
+        }
+        if let Some(culprit) = journey.back.iter().find_map(|hop| self.dropped(hop)) {
+            return culprit;
+        }
+        match journey.back.last() {
+            Some(hop) => self.ended(hop),
+            None => self.silent(last),
+        }
+    }
+
+    /// A chain that dropped it.
+    fn dropped(&self, hop: &Hop) -> Option<Culprit> {
+        let verdict = hop.verdicts.iter().find(|verdict| verdict.decision == Decision::Drop)?;
+        let by = format!("table `{} {}`, chain `{}`", verdict.family, verdict.table, verdict.chain);
+        let (id, what) = match (verdict.handle, &verdict.rule) {
+            (Some(handle), Some(rule)) => {
+                ("filter-rule", format!("{by}, rule handle {handle} drops it: `{rule}`"))
+            }
+            (Some(handle), None) => ("filter-rule", format!("{by}, rule handle {handle} drops it")),
+            (None, _) => {
+                let handle = verdict.chain_handle.map(|handle| format!(" (handle {handle})"));
+                let handle = handle.unwrap_or_default();
+                let what = format!("{by}{handle}: no rule lets it pass, and the policy is drop");
+                ("filter-policy", what)
+            }
+        };
+        let netns = if verdict.place == hop.place { &hop.netns } else { "" };
+        Some(Culprit {
+            id,
+            place: verdict.place.clone(),
+            direction: hop.direction,
+            what,
+            fix: verdict_fix(verdict, &prompt(&verdict.place, netns)),
+        })
+    }
+
+    /// Why it ended at a hop whose chains did not drop it.
+    fn ended(&self, hop: &Hop) -> Culprit {
+        if let Routing::Refused(refusal) = &hop.routing {
+            return self.refused(hop, refusal);
+        }
+        if hop.iif.is_none() && self.journey.send_error.as_deref() == Some("EMSGSIZE") {
+            return self.too_big(hop);
+        }
+        let left = hop.was_seen(Post::Left) || (hop.seen.is_none() && hop.left.is_none());
+        let onward = matches!(hop.routing, Routing::Onward { .. });
+        if onward && !left && hop.iif.is_some() {
+            if let Some(culprit) = self.not_forwarded(hop) {
+                return culprit;
+            }
+        }
+        if onward && let Some(culprit) = self.not_delivered(hop) {
+            return culprit;
+        }
+        if hop.is_destination() {
+            return self.silent(hop);
+        }
+        self.unknown(hop)
+    }
+
+    /// Routing refused it.
+    fn refused(&self, hop: &Hop, refusal: &Refusal) -> Culprit {
+        let to = hop.routed.destination;
+        let run = hop.prompt();
+        match refusal {
+            Refusal::NoRoute(Some(down)) => self.make(
+                hop,
+                "link-down",
+                format!("`{}:{down}` is down, and with it the route to {to}", hop.place),
+                vec![format!("`{run}ip link set {down} up`")],
+            ),
+            Refusal::NoRoute(None) => self.no_route(hop),
+            Refusal::ByRoute(fate, route) => {
+                let id = match fate {
+                    Fate::Blackhole => "blackhole-route",
+                    Fate::Prohibit => "prohibit-route",
+                    _ => "unreachable-route",
+                };
+                let (what, word) = match route.contains("lookup") || route.contains("from ") {
+                    true => ("rule", "rule"),
+                    false => ("route", "route"),
+                };
+                let family = if to.is_ipv6() { "ip -6" } else { "ip" };
+                self.make(
+                    hop,
+                    id,
+                    format!("the {what} `{route}` refuses what goes to {to}"),
+                    vec![format!("`{run}{family} {word} del {route}`")],
+                )
+            }
+            Refusal::ReversePath => self.reverse_path(hop),
+            Refusal::NotForwarding => self.not_forwarding(hop),
+            Refusal::Other(errno) => self.make(
+                hop,
+                "refused",
+                format!("routing refuses {} with {errno}", hop.routed),
+                Vec::new(),
+            ),
+        }
+    }
+
+    fn no_route(&self, hop: &Hop) -> Culprit {
+        let to = hop.routed.destination;
+        let family = if to.is_ipv6() { "ip -6" } else { "ip" };
+        let fix = format!(
+            "add a route at `{}`: `{}{family} route add {to} via …`",
+            hop.place,
+            hop.prompt()
+        );
+        if hop.direction == Direction::There {
+            return self.make(hop, "no-route", format!("no route to {to}"), vec![fix]);
+        }
+        // The answer has nowhere to go. Was its address to be translated on the way there?
+        let translator = self.journey.there.iter().find(|there| {
+            let kept = there.left.is_some_and(|left| left.source == there.came.source);
+            let router = there.iif.is_some() && matches!(there.routing, Routing::Onward { .. });
+            let inside = is_private(there.came.source) && !is_private(there.routed.destination);
+            router && kept && there.came.source == to && (there.translates || inside)
+        });
+        match translator {
+            Some(router) => {
+                let out = match &router.routing {
+                    Routing::Onward { interface, .. } => interface.clone(),
+                    _ => String::new(),
+                };
+                self.make(
+                    router,
+                    "nat-missing",
+                    format!(
+                        "the source {to} leaves by `{}:{out}` untranslated, and `{}` has no route back to it",
+                        router.place, hop.place
+                    ),
+                    vec![
+                        format!("`uplink: masquerade`, or a rule in a nat chain of `{}` that matches `oifname \"{out}\"`: `masquerade`", router.place),
+                        format!("or a route back: `{}{family} route add {to} via …`", hop.prompt()),
+                    ],
+                )
+            }
+            None => self.make(
+                hop,
+                "no-return-route",
+                format!("it arrives, but there is no route back to {to}"),
+                vec![fix],
+            ),
+        }
+    }
+
+    fn reverse_path(&self, hop: &Hop) -> Culprit {
+        let iif = hop.iif.as_deref().unwrap_or("?");
+        let reverse = hop.reverse.as_ref();
+        let way = match reverse.and_then(|reverse| reverse.interface.as_deref()) {
+            Some(interface) => {
+                format!("the route back to {} leads by `{interface}`", hop.came.source)
+            }
+            None => format!("there is no route back to {}", hop.came.source),
+        };
+        let value = reverse.map_or(1, |reverse| reverse.rp_filter);
+        let run = hop.prompt();
+        self.make(
+            hop,
+            "rp-filter",
+            format!("rp_filter is {value} and it came by `{iif}`, but {way}"),
+            vec![
+                format!("a route back by `{iif}`, or let answers come another way: `{run}sysctl -w net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.{iif}.rp_filter=2`"),
+                "the greater of both values counts".to_owned(),
+            ],
+        )
+    }
+
+    fn not_forwarding(&self, hop: &Hop) -> Culprit {
+        let (key, family) = match hop.routed.destination.is_ipv6() {
+            true => ("net.ipv6.conf.all.forwarding", "IPv6"),
+            false => ("net.ipv4.ip_forward", "IPv4"),
+        };
+        let by = hop.iif.as_deref().unwrap_or("?");
+        let mut fix = vec![format!(
+            "`forward: true` at node `{}`, or `{}sysctl -w {key}=1`",
+            hop.place,
+            hop.prompt()
+        )];
+        if let Some(before) = self.before(hop)
+            && let Routing::Onward { route, gateway: Some(_), .. } = &before.routing
+        {
+            fix.push(format!("or `{}` should use another router than `{route}`", before.place));
+        }
+        self.make(
+            hop,
+            "forwarding-off",
+            format!("`{}` does not forward {family} that comes by `{by}`", hop.place),
+            fix,
+        )
+    }
+
+    /// The hop before this one.
+    fn before(&self, hop: &Hop) -> Option<&Hop> {
+        let hops = match hop.direction {
+            Direction::There => &self.journey.there,
+            Direction::Back => &self.journey.back,
+        };
+        let at = hops.iter().position(|one| std::ptr::eq(one, hop))?;
+        hops.get(at.checked_sub(1)?)
+    }
+
+    fn too_big(&self, hop: &Hop) -> Culprit {
+        let (size, mtu, interface) = match &hop.routing {
+            Routing::Onward { mtu, interface, .. } => (hop.routed.size, *mtu, interface.as_str()),
+            _ => (hop.routed.size, 0, "?"),
+        };
+        self.make(
+            hop,
+            "mtu",
+            format!("{size} bytes do not fit through `{}:{interface}`, which takes {mtu}, and may not be cut", hop.place),
+            vec![
+                format!("`mtu: {size}` on that link, or smaller packets"),
+                "for TCP a router may say so to both ends: `mss-clamp: true`".to_owned(),
+            ],
+        )
+    }
+
+    /// It came in and did not go on.
+    fn not_forwarded(&self, hop: &Hop) -> Option<Culprit> {
+        if hop.forwards == Some(false) {
+            return Some(self.not_forwarding(hop));
+        }
+        if hop.reverse.as_ref().is_some_and(|reverse| reverse.refuses) {
+            return Some(self.reverse_path(hop));
+        }
+        if hop.was_seen(Post::Through) || hop.seen.is_none() {
+            return None;
+        }
+        match &hop.routing {
+            Routing::Onward { mtu, .. } if hop.routed.size > *mtu => Some(self.too_big(hop)),
+            _ => None,
+        }
+    }
+
+    /// It left and came nowhere.
+    fn not_delivered(&self, hop: &Hop) -> Option<Culprit> {
+        if let Some(way) = &hop.way
+            && let Some((segment, problem)) = way.problem()
+        {
+            return Some(self.broken_way(hop, segment, problem));
+        }
+        if let Routing::Onward { mtu, .. } = &hop.routing
+            && hop.routed.size > *mtu
+        {
+            return Some(self.too_big(hop));
+        }
+        let neighbour = hop.neighbour.as_ref()?;
+        self.no_neighbour(hop, neighbour)
+    }
+
+    fn broken_way(&self, hop: &Hop, segment: &Segment, problem: &Problem) -> Culprit {
+        let (place, device) = (&segment.place, &segment.device);
+        let at = format!("{place}:{device}");
+        let kernel = &segment.kernel_name;
+        let run = prompt(place, &segment.netns);
+        let (id, what, fix) = match problem {
+            Problem::Down => {
+                ("link-down", format!("`{at}` is down"), format!("`{run}ip link set {kernel} up`"))
+            }
+            Problem::NoCarrier => (
+                "link-down",
+                format!("`{at}` has no carrier: its other end is down or gone"),
+                format!("`{run}ip -d link show {kernel}`"),
+            ),
+            Problem::PortState(state) => (
+                "port-blocking",
+                format!("the bridge port `{at}` is {state}"),
+                format!(
+                    "`{run}bridge link set dev {kernel} state forwarding`; with spanning tree, look for a loop"
+                ),
+            ),
+            Problem::Vlan(Some(vid)) => (
+                "vlan",
+                format!("VLAN {vid} does not go through `{at}`"),
+                format!("`{run}bridge vlan add dev {kernel} vid {vid}`"),
+            ),
+            Problem::Vlan(None) => (
+                "vlan",
+                format!("`{at}` takes no frames without a tag: it has no pvid"),
+                format!("`{run}bridge vlan add dev {kernel} vid … pvid untagged`"),
+            ),
+            Problem::Isolated(other) => (
+                "port-isolated",
+                format!("the bridge ports `{other}` and `{device}` are both isolated"),
+                format!("`{run}bridge link set dev {kernel} isolated off`"),
+            ),
+            Problem::Mtu(mtu) => (
+                "mtu",
+                format!(
+                    "{} bytes do not fit through `{at}`, which takes {mtu}; nobody is told",
+                    hop.routed.size
+                ),
+                format!(
+                    "one `mtu` for the whole network: `{run}ip link set {kernel} mtu {}`",
+                    hop.routed.size
+                ),
+            ),
+        };
+        let mut culprit = self.make(hop, id, what, vec![fix]);
+        culprit.place = place.clone();
+        culprit
+    }
+
+    fn no_neighbour(&self, hop: &Hop, neighbour: &Neighbour) -> Option<Culprit> {
+        let address = neighbour.address;
+        let (interface, gateway, route) = match &hop.routing {
+            Routing::Onward { interface, gateway, route, .. } => (interface, *gateway, route),
+            _ => return None,
+        };
+        let link = format!("{}:{interface}", hop.place);
+        let run = hop.prompt();
+        let others = match neighbour.others.is_empty() {
+            true => String::new(),
+            false => format!("; routers there are {}", neighbour.others.join(", ")),
+        };
+        if neighbour.usable
+            && let (Some(mac), Some(right)) = (neighbour.mac, neighbour.owner_mac)
+        {
+            return Some(self.make(
+                hop,
+                "wrong-neighbour",
+                format!(
+                    "the {} neighbour entry sends what is for {address} to {mac}; `{}` is {right}",
+                    neighbour.state,
+                    neighbour.owner.as_deref().unwrap_or("?")
+                ),
+                vec![format!("`{run}ip neighbour del {address} dev {interface}`")],
+            ));
+        }
+        if neighbour.usable {
+            return None;
+        }
+        if neighbour.owner.is_some() && !neighbour.owner_usable {
+            let owner = neighbour.owner.as_deref().unwrap_or_default();
+            return Some(self.make(
+                hop,
+                "address-not-usable",
+                format!(
+                    "`{owner}` may not use {address}: it is a duplicate, or still being checked"
+                ),
+                vec!["look for another node with this address".to_owned()],
+            ));
+        }
+        match (gateway, &neighbour.owner, &hop.way) {
+            (Some(_), None, _) => Some(self.make(
+                hop,
+                "wrong-gateway",
+                format!("the gateway of `{route}`, {address}, does not answer on `{link}`: nobody there has it"),
+                vec![format!("another gateway in that route{others}")],
+            )),
+            (Some(_), Some(owner), None) => Some(self.make(
+                hop,
+                "wrong-gateway",
+                format!("the gateway of `{route}`, {address}, is `{owner}`, which is not on the link of `{link}`"),
+                vec![format!("another gateway in that route{others}")],
+            )),
+            (None, Some(owner), None) => Some(self.make(
+                hop,
+                "no-neighbour",
+                format!("{address} is `{owner}`, which is not on the link of `{link}`"),
+                vec!["a route through a router, or the same network for both".to_owned()],
+            )),
+            (_, Some(owner), Some(_)) => Some(self.make(
+                hop,
+                "no-neighbour",
+                format!("`{owner}` has {address} and does not answer who has it on `{link}`"),
+                vec![format!("`{run}ip neighbour show dev {interface}`; is ARP or neighbour discovery filtered or off there?")],
+            )),
+            (None, None, _) => Some(self.make(
+                hop,
+                "no-neighbour",
+                format!("nobody on `{link}` has {address}"),
+                vec!["is the address right, and its node up?".to_owned()],
+            )),
+        }
+    }
+
+    /// It was given to a socket, and no answer was seen.
+    fn silent(&self, hop: &Hop) -> Culprit {
+        let packet = &self.journey.packet;
+        let (id, what, fix) = match packet.kind {
+            Kind::Ping => (
+                "no-answer",
+                "it arrives, and the namespace does not answer pings".to_owned(),
+                format!("`{}sysctl net.ipv4.icmp_echo_ignore_all`", hop.prompt()),
+            ),
+            kind => {
+                let port = hop.routed.destination_port;
+                (
+                    "no-answer",
+                    format!(
+                        "it arrives at {} port {port}, and what listens there does not answer",
+                        kind.word()
+                    ),
+                    format!("`{}ss -lnp` shows what listens", hop.prompt()),
+                )
+            }
+        };
+        self.make(hop, id, what, vec![fix])
+    }
+
+    fn unknown(&self, hop: &Hop) -> Culprit {
+        let losses: Vec<String> = hop
+            .rises
+            .iter()
+            .filter(|rise| rise.loss)
+            .map(|rise| format!("{} +{}", rise.counter, rise.by))
+            .collect();
+        let mut what = "it is not seen any more".to_owned();
+        if matches!(hop.routing, Routing::Onward { .. }) && hop.was_seen(Post::Left) {
+            what = format!("it leaves, and is not seen any more");
+        }
+        if !hop.legacy_tables.is_empty() {
+            let tables = hop.legacy_tables.join(", ");
+            what.push_str(&format!(
+                "; there are tables of the old iptables, which no trace shows: {tables}"
+            ));
+        }
+        if !losses.is_empty() {
+            what.push_str(&format!("; counters that rose: {}", losses.join(", ")));
+        }
+        self.make(hop, "lost", what, Vec::new())
+    }
+
+    fn make(&self, hop: &Hop, id: &'static str, what: String, fix: Vec<String>) -> Culprit {
+        Culprit { id, place: hop.place.clone(), direction: hop.direction, what, fix }
+    }
+}
+
+fn verdict_fix(verdict: &Verdict, run: &str) -> Vec<String> {
+    let Verdict { family, table, chain, .. } = verdict;
+    if verdict.own {
+        return vec!["it is in the yard's file: see `firewall:`".to_owned()];
+    }
+    let mut fix = vec![
+        "an accept in another table does not help: each chain of a hook must let it pass"
+            .to_owned(),
+    ];
+    fix.push(match verdict.handle {
+        Some(handle) => format!("`{run}nft insert rule {family} {table} {chain} position {handle} … accept`, or `{run}nft delete rule {family} {table} {chain} handle {handle}`"),
+        None => format!("`{run}nft add rule {family} {table} {chain} … accept`"),
+    });
+    fix
+}

@@ -1,0 +1,87 @@
+//! nft's trace of one namespace: asked for, listened to, and gone with the socket.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use netyard_core::explain::{Direction, Packet, Token, Traced, read};
+use netyard_core::wire::trace::{self, Event, Pattern, Post, Said};
+
+use crate::netlink::{Protocol, Socket};
+
+/// A namespace that is listened to.
+pub(super) struct Tap {
+    socket: Socket,
+    /// What the packet of each id was when its headers were last told.
+    known: BTreeMap<u32, Traced>,
+    /// What was heard, in order.
+    pub heard: Vec<Heard>,
+}
+
+/// One thing a namespace told.
+#[derive(Clone, Debug)]
+pub(super) struct Heard {
+    /// About which packet, as its headers were there.
+    pub packet: Traced,
+    /// What was told.
+    pub event: Event,
+}
+
+impl Tap {
+    /// Begins to listen in the calling thread's namespace. `bridges`: frames that
+    /// pass its bridges, too.
+    pub fn open(patterns: &[Pattern], bridges: bool) -> io::Result<Self> {
+        let mut socket = Socket::open(Protocol::Netfilter)?;
+        socket.transact(&trace::install(patterns, bridges)).or_else(|error| {
+            // A kernel without nftables for bridges has them for the rest.
+            if bridges { socket.transact(&trace::install(patterns, false)) } else { Err(error) }
+        })?;
+        socket.join(trace::GROUP)?;
+        Ok(Self { socket, known: BTreeMap::new(), heard: Vec::new() })
+    }
+
+    /// Forgets what was heard, for another sending.
+    pub fn forget(&mut self) {
+        self.known.clear();
+        self.heard.clear();
+    }
+
+    /// Takes what has been told meanwhile.
+    pub fn listen(&mut self, sent: &Packet, token: Token) -> io::Result<()> {
+        let (known, heard) = (&mut self.known, &mut self.heard);
+        self.socket.events(|ty, payload| {
+            let Some(event) = Event::read(ty, payload) else { return };
+            if let Some((network, transport)) = &event.headers {
+                match read(network, transport, sent, token) {
+                    Some(packet) => known.insert(event.id, packet),
+                    None => known.remove(&event.id),
+                };
+            }
+            if let Some(packet) = known.get(&event.id) {
+                heard.push(Heard { packet: *packet, event });
+            }
+        })
+    }
+
+    /// What was heard of the packet on its way there or back.
+    pub fn of(&self, direction: Direction) -> impl Iterator<Item = (&Packet, &Event)> {
+        self.heard.iter().filter_map(move |heard| match &heard.packet {
+            Traced::Ours(way, packet) if *way == direction => Some((packet, &heard.event)),
+            _ => None,
+        })
+    }
+
+    /// The packet as it was at a post of ours, if it was seen there.
+    pub fn at(&self, direction: Direction, post: Post) -> Option<(&Packet, &Event)> {
+        self.of(direction).find(|(_, event)| event.post() == Some(post))
+    }
+
+    /// What others' chains said of it: the rules with a verdict, and policies.
+    pub fn verdicts(&self, direction: Direction) -> impl Iterator<Item = &Event> {
+        let said = |event: &&Event| match event.said {
+            Said::Rule { verdict, .. } => verdict != trace::Decision::Continue,
+            Said::Policy(_) => true,
+            Said::Return => false,
+        };
+        self.of(direction).map(|(_, event)| event).filter(|event| !event.is_own()).filter(said)
+    }
+}
