@@ -135,10 +135,12 @@ impl Case<'_> {
         }
         let left = hop.was_seen(Post::Left) || (hop.seen.is_none() && hop.left.is_none());
         let onward = matches!(hop.routing, Routing::Onward { .. });
-        if onward && !left && hop.iif.is_some() {
-            if let Some(culprit) = self.not_forwarded(hop) {
-                return culprit;
-            }
+        if onward
+            && !left
+            && hop.iif.is_some()
+            && let Some(culprit) = self.not_forwarded(hop)
+        {
+            return culprit;
         }
         if onward && let Some(culprit) = self.not_delivered(hop) {
             return culprit;
@@ -501,7 +503,7 @@ impl Case<'_> {
             .collect();
         let mut what = "it is not seen any more".to_owned();
         if matches!(hop.routing, Routing::Onward { .. }) && hop.was_seen(Post::Left) {
-            what = format!("it leaves, and is not seen any more");
+            what = "it leaves, and is not seen any more".to_owned();
         }
         if !hop.legacy_tables.is_empty() {
             let tables = hop.legacy_tables.join(", ");

@@ -24,13 +24,13 @@ impl Socket {
         with_buffer(|buffer| {
             loop {
                 let length = self.recv(buffer, true)?.unwrap_or(0);
-                for message in reply::messages(&buffer[..length]).filter(|m| m.seq == seq) {
-                    if message.ty != NLMSG_ERROR {
-                        return Ok(take(message));
-                    }
-                    let errno = reply::verdict(&message).errno;
-                    return Err(errno.map_or_else(|| io::ErrorKind::NotFound.into(), Into::into));
+                let mut messages = reply::messages(&buffer[..length]);
+                let Some(message) = messages.find(|message| message.seq == seq) else { continue };
+                if message.ty != NLMSG_ERROR {
+                    return Ok(take(message));
                 }
+                let errno = reply::verdict(&message).errno;
+                return Err(errno.map_or_else(|| io::ErrorKind::NotFound.into(), Into::into));
             }
         })
     }

@@ -169,6 +169,14 @@ struct Rig {
     counts: BTreeMap<Place, (Counts, Counts)>,
 }
 
+/// What one walk met.
+struct Walk {
+    there: Vec<Hop>,
+    back: Vec<Hop>,
+    /// Namespaces that were not listened to.
+    missing: BTreeSet<Place>,
+}
+
 /// What came of one sending.
 #[derive(Default)]
 struct Sent {
@@ -187,9 +195,9 @@ impl Experiment<'_> {
         let (mut there, mut back) = (Vec::new(), Vec::new());
         for round in 0..ROUNDS {
             // The first walk is by the tables alone, and says where to listen.
-            let (hops, home, missing) = self.walk(&rig, &packet)?;
-            (there, back) = (hops, home);
-            wanted.extend(missing);
+            let walk = self.walk(&rig, &packet)?;
+            (there, back) = (walk.there, walk.back);
+            wanted.extend(walk.missing);
             let stood_in = self.stand_in(&mut rig, &there, order.kind)?;
             let new: Vec<Place> = std::mem::take(&mut wanted)
                 .into_iter()
@@ -253,11 +261,7 @@ impl Experiment<'_> {
     }
 
     /// Walks there and back with what has been heard.
-    fn walk(
-        &mut self,
-        rig: &Rig,
-        packet: &Packet,
-    ) -> Result<(Vec<Hop>, Vec<Hop>, BTreeSet<Place>), Error> {
+    fn walk(&mut self, rig: &Rig, packet: &Packet) -> Result<Walk, Error> {
         let mut walker = Walker {
             worker: self.worker,
             sites: self.sites,
@@ -280,7 +284,7 @@ impl Experiment<'_> {
             }
             None => Vec::new(),
         };
-        Ok((there, back, walker.missing))
+        Ok(Walk { there, back, missing: walker.missing })
     }
 
     /// Listens at the destination where nobody does; true where it does so anew.
@@ -373,7 +377,7 @@ impl Experiment<'_> {
             for tap in rig.taps.values_mut() {
                 tap.listen(&packet, token).map_err(failed)?;
             }
-            if rig.taps.values().any(|tap| ended(tap)) {
+            if rig.taps.values().any(ended) {
                 end = end.min(now + LINGER);
             }
             if now >= end || sent.answered && begin + LINGER < now {

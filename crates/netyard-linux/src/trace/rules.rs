@@ -71,9 +71,8 @@ impl Rules {
     /// True where a `nat` chain looks at what leaves.
     pub fn translates(&self, place: &Place) -> bool {
         let all = self.known.get(place).into_iter().flat_map(|known| &known.ruleset.tables);
-        all.flat_map(|table| &table.chains).any(|chain| {
-            chain.kind == "nat" && matches!(chain.hook, Some((Hook::Postrouting, _)))
-        })
+        all.flat_map(|table| &table.chains)
+            .any(|chain| chain.kind == "nat" && matches!(chain.hook, Some((Hook::Postrouting, _))))
     }
 
     /// Tables of the old iptables.
