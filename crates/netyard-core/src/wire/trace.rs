@@ -7,6 +7,7 @@
 //! far a packet came in the namespace; they decide nothing.
 
 use super::attribute::text;
+use super::nft::Message;
 use super::{attributes, u32_of};
 
 /// The table's name.
@@ -19,8 +20,6 @@ const NEW_TABLE: u16 = SUBSYSTEM << 8;
 const NEW_CHAIN: u16 = SUBSYSTEM << 8 | 3;
 const NEW_RULE: u16 = SUBSYSTEM << 8 | 6;
 const TRACE: u16 = SUBSYSTEM << 8 | 17; // NFT_MSG_TRACE
-const BATCH_BEGIN: u16 = 0x10;
-const BATCH_END: u16 = 0x11;
 const NLM_F_CREATE: u16 = 0x400;
 const NLM_F_APPEND: u16 = 0x800;
 const NESTED: u16 = 0x8000;
@@ -39,19 +38,6 @@ pub struct Pattern {
     pub protocol: u8,
     /// Offset and bytes, at most 16 of them.
     pub bytes: Vec<(u32, Vec<u8>)>,
-}
-
-/// One message of a transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// Its type.
-    pub ty: u16,
-    /// Flags beside `NLM_F_REQUEST` and `NLM_F_ACK`.
-    pub flags: u16,
-    /// What follows the netlink header.
-    pub body: Vec<u8>,
-    /// False for the messages that begin and end a transaction, which nobody answers.
-    pub answered: bool,
 }
 
 /// Where in a namespace a chain of ours stands.
@@ -90,18 +76,17 @@ const POSTS: [(&str, u32, i32, Post); 8] = [
 
 /// The transaction that has packets of these patterns traced in a namespace,
 /// frames on its bridges too.
-pub fn install(patterns: &[Pattern], bridges: bool) -> Vec<Part> {
-    let mut parts = vec![boundary(BATCH_BEGIN)];
+pub fn install(patterns: &[Pattern], bridges: bool) -> Vec<Message> {
+    let mut parts = Vec::new();
     table(&mut parts, INET, &POSTS, patterns);
     if bridges {
         // Frames only pass by there: where they came is enough.
         table(&mut parts, BRIDGE, &[("came", 0, i32::MIN + 1, Post::Came)], patterns);
     }
-    parts.push(boundary(BATCH_END));
     parts
 }
 
-fn table(parts: &mut Vec<Part>, family: u8, posts: &[(&str, u32, i32, Post)], all: &[Pattern]) {
+fn table(parts: &mut Vec<Message>, family: u8, posts: &[(&str, u32, i32, Post)], all: &[Pattern]) {
     let mut body = header(family);
     put_text(&mut body, 1, TABLE);
     put(&mut body, 2, &OWNER.to_be_bytes());
@@ -170,14 +155,8 @@ fn expression(list: &mut Vec<u8>, name: &str, data: impl FnOnce(&mut Vec<u8>)) {
     });
 }
 
-fn part(ty: u16, body: Vec<u8>) -> Part {
-    Part { ty, flags: NLM_F_CREATE | NLM_F_APPEND, body, answered: true }
-}
-
-fn boundary(ty: u16) -> Part {
-    let mut body = vec![0, 0];
-    body.extend(SUBSYSTEM.to_be_bytes());
-    Part { ty, flags: 0, body, answered: false }
+fn part(ty: u16, body: Vec<u8>) -> Message {
+    Message { ty, flags: NLM_F_CREATE | NLM_F_APPEND, body }
 }
 
 fn header(family: u8) -> Vec<u8> {

@@ -3,9 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-use netyard_core::wire::trace::Part;
-
-use super::reply::{self, HEADER, Message, NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR};
+use super::reply::{self, HEADER, Message, NLM_F_REQUEST, NLMSG_ERROR};
 use super::socket::{Socket, with_buffer};
 
 impl Socket {
@@ -33,30 +31,6 @@ impl Socket {
                 return Err(errno.map_or_else(|| io::ErrorKind::NotFound.into(), Into::into));
             }
         })
-    }
-
-    /// Does all parts of a transaction of netfilter's, or none.
-    pub(crate) fn transact(&mut self, parts: &[Part]) -> io::Result<()> {
-        let first = self.take_seq(parts.len() as u32);
-        let mut bytes = Vec::new();
-        for (seq, part) in (first..).zip(parts) {
-            let ack = if part.answered { NLM_F_ACK } else { 0 };
-            push(&mut bytes, part.ty, NLM_F_REQUEST | ack | part.flags, seq, &part.body);
-        }
-        self.send(&bytes)?;
-        let mut refusal = None;
-        with_buffer(|buffer| {
-            while let Some(length) = self.recv(buffer, false)? {
-                for message in reply::messages(&buffer[..length]) {
-                    let own = (first..first + parts.len() as u32).contains(&message.seq);
-                    if own && message.ty == NLMSG_ERROR {
-                        refusal = refusal.take().or(reply::verdict(&message).errno);
-                    }
-                }
-            }
-            Ok::<_, io::Error>(())
-        })?;
-        refusal.map_or(Ok(()), |errno| Err(errno.into()))
     }
 
     /// Makes the socket hear of a group's events. It must have sent something

@@ -31,9 +31,9 @@ impl Tap {
     /// pass its bridges, too.
     pub fn open(patterns: &[Pattern], bridges: bool) -> io::Result<Self> {
         let mut socket = Socket::open(Protocol::Netfilter)?;
-        socket.transact(&trace::install(patterns, bridges)).or_else(|error| {
+        install(&mut socket, patterns, bridges).or_else(|error| {
             // A kernel without nftables for bridges has them for the rest.
-            if bridges { socket.transact(&trace::install(patterns, false)) } else { Err(error) }
+            if bridges { install(&mut socket, patterns, false) } else { Err(error) }
         })?;
         socket.join(trace::GROUP)?;
         Ok(Self { socket, known: BTreeMap::new(), heard: Vec::new() })
@@ -84,4 +84,9 @@ impl Tap {
         };
         self.of(direction).map(|(_, event)| event).filter(|event| !event.is_own()).filter(said)
     }
+}
+
+fn install(socket: &mut Socket, patterns: &[Pattern], bridges: bool) -> io::Result<()> {
+    let failures = socket.transact(None, &trace::install(patterns, bridges))?;
+    failures.first().map_or(Ok(()), |failure| Err(failure.errno.into()))
 }
