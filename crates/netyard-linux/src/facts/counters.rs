@@ -8,6 +8,8 @@ use std::path::Path;
 
 use netyard_core::facts::{Conntrack, Flow, Link, NeighbourTable, Resolver};
 
+use netyard_core::wire::Mark;
+
 use crate::netlink::{Protocol, Socket};
 use crate::sysctl::Proc;
 
@@ -36,8 +38,13 @@ const OF_LINKS: [&str; 5] = [
     "net/ipv6/conf/{if}/forwarding",
 ];
 
-/// The settings that checks look at.
-pub(super) fn settings(proc: &Proc, links: &[Link]) -> io::Result<BTreeMap<String, String>> {
+/// The settings that checks look at; those of netyard's own interfaces only
+/// where `thorough`: there may be thousands.
+pub(super) fn settings(
+    proc: &Proc,
+    links: &[Link],
+    thorough: bool,
+) -> io::Result<BTreeMap<String, String>> {
     let mut settings = BTreeMap::new();
     let mut read = |key: String| {
         let value = proc.read(&format!("sys/{key}"))?;
@@ -47,7 +54,8 @@ pub(super) fn settings(proc: &Proc, links: &[Link]) -> io::Result<BTreeMap<Strin
     for key in SETTINGS {
         read(key.to_owned())?;
     }
-    for link in links.iter().filter(|link| !link.loopback) {
+    let worth = |link: &&Link| !link.loopback && (thorough || Mark::parse(&link.alias).is_none());
+    for link in links.iter().filter(worth) {
         for key in OF_LINKS {
             read(key.replace("{if}", &link.name))?;
         }

@@ -18,7 +18,7 @@ use crate::sysctl::Proc;
 pub fn survey_host() -> Result<Survey, Error> {
     let look = |_: &mut Worker| {
         let mut proc = Proc::default();
-        let host = look(&mut proc, None)?;
+        let host = look(&mut proc, None, true)?;
         Ok(Survey { stacks: vec![(Place::Host, host)], machine: machine::read(&proc) })
     };
     Worker::run(look).map_err(|e| Error::system("could not start a thread", e))?
@@ -44,7 +44,7 @@ pub(crate) fn survey(
             .map_err(|e| Error::system(format!("could not enter `{place}`"), e))?;
         proc.next_namespace();
         let own = (place != Place::Host).then(|| files(&site.netns));
-        let stack = look(&mut proc, own.as_deref())?;
+        let stack = look(&mut proc, own.as_deref(), !only_host)?;
         survey.stacks.push((place, stack));
     }
     worker.go_home().map_err(|e| Error::system("could not go back", e))?;
@@ -52,9 +52,10 @@ pub(crate) fn survey(
     Ok(survey)
 }
 
-/// The stack the thread is in. What may not be read is noted; only what every
+/// The stack the thread is in; only what a plan has to know of it unless
+/// `thorough`. What may not be read is noted; only what every
 /// user may read must be there.
-fn look(proc: &mut Proc, files: Option<&Path>) -> Result<Stack, Error> {
+fn look(proc: &mut Proc, files: Option<&Path>, thorough: bool) -> Result<Stack, Error> {
     let mut found = Stack::default();
     let failed = |e| Error::system("could not look at the interfaces", e);
     let mut socket = Socket::open(Protocol::Route).map_err(failed)?;
@@ -64,6 +65,18 @@ fn look(proc: &mut Proc, files: Option<&Path>) -> Result<Stack, Error> {
     match ruleset::read() {
         Ok(ruleset) => found.ruleset = Some(ruleset),
         Err(error) => note("nftables", error),
+    }
+    match counters::legacy_tables() {
+        Ok(tables) => found.legacy_tables = tables,
+        Err(error) => note("tables of iptables-legacy", error),
+    }
+    match counters::settings(proc, &found.links, thorough) {
+        Ok(settings) => found.settings = settings,
+        Err(error) => note("settings", error),
+    }
+    if !thorough {
+        found.unseen = unseen;
+        return Ok(found);
     }
     // Only where something is translated can a connection be led astray.
     let translates = |ruleset: &Ruleset| {
@@ -76,10 +89,6 @@ fn look(proc: &mut Proc, files: Option<&Path>) -> Result<Stack, Error> {
             Err(error) => note("connections", error),
         }
     }
-    match counters::settings(proc, &found.links) {
-        Ok(settings) => found.settings = settings,
-        Err(error) => note("settings", error),
-    }
     match counters::counters() {
         Ok(counters) => found.counters = counters,
         Err(error) => note("counters", error),
@@ -87,10 +96,6 @@ fn look(proc: &mut Proc, files: Option<&Path>) -> Result<Stack, Error> {
     match counters::conntrack(proc) {
         Ok(conntrack) => found.conntrack = conntrack,
         Err(error) => note("connection tracking", error),
-    }
-    match counters::legacy_tables() {
-        Ok(tables) => found.legacy_tables = tables,
-        Err(error) => note("tables of iptables-legacy", error),
     }
     match listeners::read() {
         Ok(listeners) => found.listeners = listeners,

@@ -6,6 +6,7 @@
 mod alone;
 mod bad_input;
 mod command;
+mod doctor;
 mod examples;
 mod explain;
 mod pure;
