@@ -21,11 +21,12 @@ const fn package(shown_by: &'static str, name: &'static str) -> Package {
     Package { shown_by, name }
 }
 
-const PACKAGES: [Package; 14] = [
+const PACKAGES: [Package; 15] = [
     // the tests that run natively
     package("ip", "iproute2"),
     package("ping", "iputils-ping"),
     package("nft", "nftables"),
+    package("iptables-nft", "iptables"),
     package("unshare", "util-linux"),
     // the guest's image
     package("mmdebstrap", "mmdebstrap"),

@@ -33,6 +33,8 @@ fn find(scene: &Scene<'_>) -> Vec<Finding> {
             let watched = WATCHED.iter().filter_map(|key| Some((*key, host.setting(key)?)));
             wanted.extend(watched.map(|(key, value)| (key.to_owned(), value.to_owned())));
         }
+        // The plan has said so already, with the place in the yard's file.
+        Some(_) if scene.phase == Phase::Plan => {}
         Some(yard) => {
             for node in yard.nodes.iter().filter(|node| node.place == Place::Host) {
                 for setting in &node.sysctls {
@@ -50,7 +52,9 @@ fn find(scene: &Scene<'_>) -> Vec<Finding> {
 
 fn against(scene: &Scene<'_>, key: &str, value: &str) -> Option<Finding> {
     let lines = &scene.machine().sysctl_lines;
-    let line = lines.iter().rev().find(|line| is_about(line, key))?;
+    let all = || lines.iter().rev().filter(|line| is_about(line, key));
+    // A line with a `*` is passed over where another names the setting (sysctl.d(5)).
+    let line = all().find(|line| !line.key.contains('*')).or_else(|| all().next())?;
     if line.value.split_whitespace().eq(value.split_whitespace()) {
         return None;
     }
@@ -73,6 +77,11 @@ fn against(scene: &Scene<'_>, key: &str, value: &str) -> Option<Finding> {
 
 /// A line for this key; `*` stands for one part of it.
 fn is_about(line: &SettingLine, key: &str) -> bool {
+    // One variable of the kernel has two names (net/ipv4/devinet.c).
+    const TWINS: [&str; 2] = ["net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding"];
+    if TWINS.contains(&key) && TWINS.contains(&line.key.as_str()) {
+        return true;
+    }
     let (mut one, mut other) = (line.key.split('/'), key.split('/'));
     loop {
         match (one.next(), other.next()) {

@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use netyard_core::facts::{Conntrack, Flow, Link, NeighbourTable, Resolver};
-
 use netyard_core::wire::Mark;
 
 use crate::netlink::{Protocol, Socket};

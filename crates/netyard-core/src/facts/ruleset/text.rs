@@ -57,6 +57,17 @@ impl ForeignRule {
                             format!("{} {sign}{}", field.name, write(field, value))
                         }
                     };
+                    // A range is a pair of comparisons.
+                    let low = words.last().and_then(|last| {
+                        last.strip_prefix(&format!("{} >= ", field.name)).map(str::to_owned)
+                    });
+                    let word = match low.filter(|_| *op == 3) {
+                        Some(low) => {
+                            words.pop();
+                            format!("{} {low}-{}", field.name, write(field, value))
+                        }
+                        None => word,
+                    };
                     // What only prepares the next match is not worth a word.
                     if !matches!(field.form, Form::Family) || *op != 0 {
                         words.push(word);

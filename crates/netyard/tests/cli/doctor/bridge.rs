@@ -80,7 +80,8 @@ alone! { Root, fn a_port_that_does_not_forward_yet_is_named() {
 alone! { Root, fn a_bridge_without_carrier_is_named() {
     let mut patient = bridged();
     patient.is_free_of("bridge-no-carrier");
-    patient.sh("for i in 0 1; do ip link set p$i down; done");
+    patient.sh("for i in 0 1; do ip link set p$i down; done
+        for n in $(seq 1000); do ip link show br7 | grep -q NO-CARRIER && break; done");
     patient.suffers_beside("bridge-no-carrier", &[
         ("interface", json!("br7")),
         ("ports", json!(2)),

@@ -305,6 +305,7 @@ alone! { Root, fn frames_that_iptables_sees_are_named() {
     let mut patient = Patient::host();
     patient.sh("ip link add br7 address 02:00:00:00:00:07 type bridge mcast_snooping 0
         ip link add p0 type veth peer name q0; ip link set p0 master br7
+        ip link set br7 addrgenmode none
         ip link set p0 up; ip link set q0 up; ip link set br7 up");
     patient.is_free_of("bridge-netfilter");
     patient.sh("echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables");
