@@ -23,9 +23,13 @@ const SYSCTL_DIRS: [&str; 5] = [
 /// Files larger than this are none of those looked for.
 const LARGEST: u64 = 1 << 20;
 
+type Paths = &'static [&'static str];
+
 /// What shows that a manager is there, what shows that it runs, and the files
 /// whose settings matter.
-const TRACES: [(ManagerName, &[&str], &[&str], &[&str]); 7] = [
+type Trace = (ManagerName, Paths, Paths, Paths);
+
+const TRACES: [Trace; 7] = [
     (
         ManagerName::Networkd,
         &["/usr/lib/systemd/systemd-networkd", "/etc/systemd/networkd.conf", "/run/systemd/netif"],
@@ -83,9 +87,7 @@ pub(super) fn read(proc: &Proc) -> Machine {
     }
 }
 
-fn manager(
-    (name, traces, running, settings): &(ManagerName, &[&str], &[&str], &[&str]),
-) -> Option<Manager> {
+fn manager((name, traces, running, settings): &Trace) -> Option<Manager> {
     let trace = traces.iter().find(|path| Path::new(path).exists())?;
     let mut found = Vec::new();
     for file in settings.iter().flat_map(|path| files_of(path)) {

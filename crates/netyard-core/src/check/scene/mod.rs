@@ -51,7 +51,7 @@ impl<'a> Scene<'a> {
         *place != Place::Host
             || Stack::is_ours(link, yard.name.as_str())
             || self.names_on_host().contains(&link.name)
-            || self.ways_out().iter().any(|out| *out == link.name)
+            || self.ways_out().contains(&link.name)
     }
 
     /// Kernel names of the interfaces that the yard has, or will have, on the host.
