@@ -9,6 +9,7 @@ pub mod netlink;
 pub mod netns;
 mod nft;
 mod observe;
+mod others;
 mod place;
 pub mod probe;
 mod process;

@@ -88,6 +88,11 @@ impl StateDir {
         Self { base: base.to_owned(), path: base.join(yard.as_str()) }
     }
 
+    /// The directory of all yards of this user.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

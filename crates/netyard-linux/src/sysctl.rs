@@ -38,6 +38,18 @@ pub(crate) fn follows(path: &str, interfaces: &[&str]) -> Vec<(String, &'static 
     all
 }
 
+/// The setting that writes over `path` when it goes back to 0, and what `path`
+/// is then: the reverse of [`follows`].
+pub(crate) fn led_by(path: &str) -> Option<(&'static str, &'static str)> {
+    const LEADS: [&str; 2] = ["sys/net/ipv4/ip_forward", "sys/net/ipv6/conf/all/forwarding"];
+    let name = path.strip_prefix("sys/net/")?.split('/').nth(2)?;
+    LEADS.into_iter().find_map(|lead| {
+        let mut led = follows(lead, &[name]).into_iter();
+        let (_, after) = led.find(|(led, _)| led == path && *led != lead)?;
+        Some((lead, after))
+    })
+}
+
 /// True for a setting that writes over others: to be set back before them.
 pub(crate) fn leads(path: &str) -> bool {
     !follows(path, &[]).is_empty()
@@ -204,6 +216,21 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_forwarding_writes_over_is_led_by_it() {
+        let led = |path: &str| led_by(path).map(|(lead, _)| lead);
+        let v4 = Some("sys/net/ipv4/ip_forward");
+        assert_eq!(led("sys/net/ipv4/conf/eth0/forwarding"), v4);
+        assert_eq!(led("sys/net/ipv4/conf/all/accept_redirects"), v4);
+        assert_eq!(
+            led("sys/net/ipv6/conf/eth0.10/forwarding"),
+            Some("sys/net/ipv6/conf/all/forwarding")
+        );
+        assert_eq!(led("sys/net/ipv6/conf/all/forwarding"), None);
+        assert_eq!(led("sys/net/ipv4/conf/eth0/rp_filter"), None);
+        assert_eq!(led("sys/net/ipv4/ip_forward"), None);
+    }
 
     #[test]
     fn originals_come_back_from_altnames_in_any_order() {

@@ -79,6 +79,8 @@ pub struct Meeting {
     pub seen: Observation,
     /// What would have to change.
     pub plan: Plan,
+    /// Networks whose prefixes the host now reaches elsewhere, a sentence each.
+    pub collisions: Vec<String>,
 }
 
 impl Meeting {
@@ -92,11 +94,16 @@ impl Meeting {
         }
         let mut session = open(name, access)?;
         let facts = facts(&mut session, file)?;
-        let yard = file.yard(&facts)?;
+        let (yard, warnings) = file.resolve(&facts)?;
+        if !warnings.0.is_empty() {
+            ui::show_report(&file.sources, &warnings);
+        }
+        let collides = warnings.0.iter().filter(|d| d.code == "upstream-collides");
+        let collisions = collides.map(|d| d.message.clone()).collect();
         let desired = lower(&yard);
         let seen = session.observe(&desired)?;
         let plan = plan(&seen.state, &desired);
-        Ok(Self { session, yard, desired, seen, plan })
+        Ok(Self { session, yard, desired, seen, plan, collisions })
     }
 
     /// What of the host will be in the yard's way: what `doctor` can tell before

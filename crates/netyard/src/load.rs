@@ -55,15 +55,6 @@ impl File {
             _ => Err(Kind::Text(self.sources.clone(), report).into()),
         }
     }
-
-    /// The same, where the warnings are shown.
-    pub fn yard(&self, facts: &Facts) -> Result<Yard> {
-        let (yard, warnings) = self.resolve(facts)?;
-        if !warnings.0.is_empty() {
-            ui::show_report(&self.sources, &warnings);
-        }
-        Ok(yard)
-    }
 }
 
 /// The name of a yard, for commands that need no more of its file; mistakes

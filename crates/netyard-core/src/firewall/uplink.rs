@@ -70,6 +70,10 @@ fn own_interfaces(yard: &Yard) -> Vec<String> {
         .map(|d| d.kernel_name.to_string())
         .chain(["lo".to_owned()])
         .collect();
+    // A bridge that stands in for an interface of the host is outside, as that is.
+    let outside = yard.uplinks.iter().filter(|u| matches!(u.way, Way::Bridge(_)));
+    let outside: Vec<String> = outside.flat_map(|u| &u.inside).map(ToString::to_string).collect();
+    names.retain(|name| !outside.contains(name));
     names.sort();
     names.dedup();
     names

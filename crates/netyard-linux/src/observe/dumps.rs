@@ -1,8 +1,9 @@
 //! One visit: the dumps of a namespace.
 
+use std::collections::BTreeSet;
 use std::io;
 
-use netyard_core::name::{NodeName, fnv1a};
+use netyard_core::name::{FullName, NodeName, fnv1a};
 use netyard_core::state::{Command, Key, Object, Place};
 use netyard_core::wire::{self, Request, address, link, neighbour, qdisc, route, rule, vlan};
 
@@ -70,11 +71,16 @@ pub(super) fn visit(
     {
         read_notes(lo, &place, question, sight, &mut found);
     }
+    let is_others = |one: &&link::Seen| one.mark.as_ref().is_some_and(|m| m.yard != *question.yard);
+    let of_others: BTreeSet<FullName> =
+        seen.iter().filter(is_others).filter_map(|one| names.full(one.index).cloned()).collect();
     found.extend(
         seen.into_iter().filter_map(|one| one.interface).map(|i| Object::Interface(Box::new(i))),
     );
     site.names = names;
     others(worker, site, classes, &mut found)?;
+    // All yards mark with the same protocol number; on the host they meet.
+    found.retain(|object| !interfaces_of(object).iter().any(|name| of_others.contains(*name)));
     if question.may_have_table(&place) {
         table(worker, site, question, &mut found)?;
     }
@@ -114,6 +120,17 @@ fn is_without(error: &io::Error) -> bool {
         error.raw_os_error(),
         Some(libc::EPROTONOSUPPORT | libc::EOPNOTSUPP | libc::EINVAL | libc::EAFNOSUPPORT)
     )
+}
+
+/// The interfaces that an object is on.
+fn interfaces_of(object: &Object) -> Vec<&FullName> {
+    match object {
+        Object::Address(o) => vec![&o.interface.name],
+        Object::Neighbour(o) => vec![&o.interface.name],
+        Object::Qdisc(o) => vec![&o.interface.name],
+        Object::Route(o) => o.hops.iter().map(|hop| &hop.interface).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Everything but interfaces.
@@ -197,6 +214,17 @@ pub(super) fn links(socket: &mut Socket) -> io::Result<(Dump, String)> {
 pub(crate) fn ran_altname(command: &Command) -> String {
     let parts: Vec<&[u8]> = command.argv.iter().map(|argument| argument.as_bytes()).collect();
     format!("{RAN}{}.{:016x}", command.index, fnv1a(&parts))
+}
+
+/// The settings of the host that are noted on the `lo` of the socket's
+/// namespace: path, and what it was.
+pub(crate) fn notes(socket: &mut Socket) -> std::io::Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    socket.dump(&netyard_core::wire::link::links(), |message| match message {
+        None => found.clear(),
+        Some(message) => found.extend(altnames(message.payload)),
+    })?;
+    Ok(crate::sysctl::originals(found.iter().map(String::as_str)))
 }
 
 /// What altnames of `lo` tell: commands that ran, settings of the host.

@@ -23,7 +23,7 @@ use crate::place::{Site, Sites};
 use crate::record::Record;
 use crate::sysctl::Proc;
 
-pub(crate) use dumps::{Dump, ran_altname};
+pub(crate) use dumps::{Dump, notes, ran_altname};
 pub(crate) use find::{Finding, enough_descriptors, find};
 pub(crate) use pulse::pulses;
 

@@ -19,6 +19,12 @@ impl Run<'_> {
     /// Visits each namespace once.
     pub(super) fn configure(&mut self, ops: &[&Op]) -> Vec<Failed> {
         let mut failed = Vec::new();
+        if let Some(op) = ops.iter().find(|op| sets_host(op))
+            && let Err(error) = self.note_originals_in_kernel()
+        {
+            let error = refused_by_system(op, error);
+            return vec![Failed { index: 0, error, partly: false }];
+        }
         let numbered: Vec<usize> = (0..ops.len()).collect();
         let place = |index: &usize| op_place(ops[*index]);
         for visit in numbered.chunk_by(|a, b| place(a) == place(b)) {
@@ -272,6 +278,15 @@ impl Run<'_> {
         });
         wrong.map_or(Ok(()), |failure| Err(failure.errno.into()))
     }
+}
+
+/// True for a setting of the host, of which is noted in the kernel what it was.
+fn sets_host(op: &Op) -> bool {
+    let object = match op {
+        Op::Add { object } | Op::Set { to: object, .. } => object,
+        _ => return false,
+    };
+    matches!(object, Object::Sysctl(o) if o.place == Place::Host)
 }
 
 /// The place an op is done at.

@@ -94,10 +94,12 @@ impl Run<'_> {
             self.record.originals.clone().into_iter().collect();
         // Writing ip_forward resets others (Documentation/networking/ip-sysctl.rst).
         originals.sort_by_key(|(path, _)| !crate::sysctl::leads(path));
+        self.look_at_others().map_err(failed)?;
         self.worker.go_home().map_err(failed)?;
+        self.proc.next_namespace();
         let mut wrong = Vec::new();
         for (path, value) in originals {
-            match self.proc.write(&path, &value) {
+            match self.put_back(&path, &value) {
                 // Its interface is gone.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => wrong.push(format!("{path}: {error}")),

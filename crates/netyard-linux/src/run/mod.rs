@@ -41,6 +41,7 @@ use crate::journal::Journal;
 use crate::keeper::Keeper;
 use crate::netlink::{Batch, Failure, Socket};
 use crate::netns::{Published, Worker};
+use crate::others::Others;
 use crate::place::{Site, Sites};
 use crate::record::Record;
 use crate::state_dir::StateDir;
@@ -96,6 +97,8 @@ pub(crate) struct Run<'a> {
     promoting: BTreeSet<Place>,
     /// True where Remove of what is gone already is fine.
     lenient: bool,
+    /// What other yards hold of the host; looked at once.
+    others: Option<Others>,
 }
 
 /// A step that failed.
@@ -142,6 +145,7 @@ impl<'a> Run<'a> {
             promoting: BTreeSet::new(),
             replies_lost: false,
             lenient: false,
+            others: None,
         }
     }
 

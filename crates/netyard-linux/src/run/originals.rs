@@ -5,6 +5,7 @@ use netyard_core::state::{Object, Place};
 
 use super::{Run, refused_by_system, words};
 use crate::error::{Error, ErrorKind};
+use crate::others::Others;
 
 impl Run<'_> {
     /// Notes what a setting of the host is before it is changed for the first
@@ -23,6 +24,7 @@ impl Run<'_> {
             return Ok(false);
         }
         let failed = |e| refused_by_system(op, e);
+        self.look_at_others().map_err(failed)?;
         self.worker.go_home().map_err(failed)?;
         let Some(value) = self.proc.read(&path).map_err(failed)? else {
             let what = format!("{}: this kernel has no such setting", words::could_not(op));
@@ -34,15 +36,54 @@ impl Run<'_> {
         let kernel: Vec<&str> = kernel.iter().map(String::as_str).collect();
         for (path, after) in crate::sysctl::follows(&path, &kernel) {
             // What going back sets right by itself needs no note.
-            match self.proc.read(&path).map_err(failed)? {
-                Some(now) if now != after && !self.record.originals.contains_key(&path) => {
-                    self.record.originals.insert(path, now);
-                }
-                _ => {}
+            let Some(now) = self.proc.read(&path).map_err(failed)? else { continue };
+            let now = self.before_all(&path).unwrap_or(now);
+            if now != after && !self.record.originals.contains_key(&path) {
+                self.record.originals.insert(path, now);
             }
         }
+        let value = self.before_all(&path).unwrap_or(value);
         self.record.originals.insert(path, value);
         Ok(true)
+    }
+
+    pub(super) fn look_at_others(&mut self) -> std::io::Result<()> {
+        if self.others.is_none() {
+            let (own, host) = (self.yard, self.record.host);
+            self.others = Some(Others::look(self.worker, own, self.dir, host)?);
+        }
+        Ok(())
+    }
+
+    /// What a setting was before another yard changed it.
+    fn before_all(&self, path: &str) -> Option<String> {
+        self.others.as_ref().and_then(|others| others.original(path))
+    }
+
+    /// Sets a setting of the host back, unless another yard holds it; what others
+    /// hold that goes along is set again. The thread is at home.
+    pub(super) fn put_back(&mut self, path: &str, value: &str) -> std::io::Result<()> {
+        self.look_at_others()?;
+        let Some(others) = self.others.as_ref().filter(|others| !others.holds(path)) else {
+            return Ok(());
+        };
+        let mut kept = Vec::new();
+        if crate::sysctl::leads(path) {
+            let names: Vec<String> = match self.sites.get(&Place::Host) {
+                Some(site) => site.names.iter().map(|(_, _, kernel)| kernel.to_string()).collect(),
+                None => Vec::new(),
+            };
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            for (led, _) in crate::sysctl::follows(path, &names) {
+                if others.holds_itself(&led)
+                    && let Some(now) = self.proc.read(&led)?
+                {
+                    kept.push((led, now));
+                }
+            }
+        }
+        self.proc.write(path, value)?;
+        kept.iter().try_for_each(|(led, now)| self.proc.write(led, now))
     }
 
     /// Notes the originals in the kernel, too, before the first is changed.

@@ -195,16 +195,23 @@ impl Run<'_> {
             let what = format!("{}: nobody knows what it was", words::could_not(op));
             return Err(Error::new(ErrorKind::State, what));
         };
-        self.write_setting(op, sysctl, &original)?;
         if sysctl.place != Place::Host {
-            return Ok(());
+            return self.write_setting(op, sysctl, &original);
+        }
+        let failed = |e| refused_by_system(op, e);
+        self.look_at_others().map_err(failed)?;
+        self.worker.go_home().map_err(failed)?;
+        self.proc.next_namespace();
+        match self.put_back(&path, &original) {
+            Err(error) if self.lenient && error.kind() == std::io::ErrorKind::NotFound => {}
+            written => written.map_err(failed)?,
         }
         let site = self.site(op, &Place::Host)?;
         let names: Vec<String> = site.names.iter().map(|(_, _, k)| k.to_string()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         for (follower, _) in crate::sysctl::follows(&path, &names) {
             if let Some(value) = self.record.originals.get(&follower).cloned() {
-                self.proc.write(&follower, &value).map_err(|e| refused_by_system(op, e))?;
+                self.put_back(&follower, &value).map_err(|e| refused_by_system(op, e))?;
                 self.forget_original(&follower, &value)?;
             }
         }

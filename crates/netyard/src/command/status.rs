@@ -106,7 +106,9 @@ impl Status {
         let sources = file.sources.0.iter().map(|source| source.name.clone()).collect();
         let mut met = Meeting::of(&file, access)?;
         let pulses = met.session.pulses()?;
-        let health = Health::of(&met.yard.name, Some(&met.yard), &met.seen, &met.desired, &pulses);
+        let mut health =
+            Health::of(&met.yard.name, Some(&met.yard), &met.seen, &met.desired, &pulses);
+        health.problems.append(&mut met.collisions);
         let mut differences = Vec::new();
         if health.up {
             let names = ShellNames::of([&met.seen.state, &met.desired]);

@@ -192,9 +192,9 @@ fn further_ports_join_where_the_network_is() {
 
 /// A router advertisement from the outer namespace, of a prefix to make
 /// addresses from (RFC 4861, 4.2 and 4.6.2).
-fn advertise(prefix: &str) {
+pub fn advertise(prefix: &str) {
     let prefix: std::net::Ipv6Addr = prefix.parse().unwrap();
-    let mut packet = vec![134, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut packet = vec![134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0];
     packet.extend([3, 4, 64, 0xc0]);
     packet.extend(3600_u32.to_be_bytes());
     packet.extend(3600_u32.to_be_bytes());

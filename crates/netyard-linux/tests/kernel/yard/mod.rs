@@ -8,6 +8,7 @@ mod ground;
 mod inside;
 mod life;
 mod outer;
+mod routed;
 mod size;
 
 pub use ground::*;

@@ -51,7 +51,7 @@ pub fn resolve(text: &str) -> (Option<Yard>, Report) {
 /// What a file asks for, as this host is now.
 pub fn desired(text: &str) -> State {
     let (yard, report) = resolve(text);
-    lower(&yard.unwrap_or_else(|| panic!("{report:#?}")))
+    lower(&yard.unwrap_or_else(|| panic!("{report:#?}"))).settled()
 }
 
 /// `netyard up` of a file.
