@@ -127,6 +127,7 @@ fn title_of(shape: &Shape) -> String {
     match shape.name {
         "port VLANs" => "VLANs of a port".into(),
         "impairment" => "what happens to packets".into(),
-        name => format!("a {name}").replace("a interface", "an interface"),
+        name if name.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {name}"),
+        name => format!("a {name}"),
     }
 }

@@ -9,6 +9,7 @@ mod objects;
 mod probe;
 mod rate;
 mod traffic;
+mod vm_expect;
 mod vm_impairment;
 mod vm_kinds;
 mod vm_smoke;

@@ -9,6 +9,7 @@ mod command;
 mod doctor;
 mod examples;
 mod explain;
+mod expect;
 mod pure;
 mod readme;
 mod site;

@@ -1,0 +1,101 @@
+//! `netyard test`: what it says to people and to other programs, and how it ends.
+
+use std::fs;
+
+use crate::alone::alone;
+use crate::site::Site;
+
+const YARD: &str = "yard: hopes
+networks: { lan: { prefix: [10.0.1.0/24, 'fd00:1::/64'] } }
+nodes:
+  'h[1..2]': { interfaces: { eth0: { network: lan } } }
+expect:
+  - { name: neighbours, from: h1, to: h2, ping: true }
+  - { from: h2, to: h1, tcp: 80, listen: true, family: ipv4 }
+  - { name: 'nobody <serves> \"http\"', from: h1, to: h2, tcp: 81, within: 200ms, family: ipv4 }
+";
+
+alone! { User, fn the_quickstart_is_as_it_expects() {
+    let site = Site::of_example("quickstart");
+    site.ok("up");
+    let said = site.ok("test");
+    assert!(said.lines().all(|line| line.starts_with("ok ") || line.starts_with("test: ")), "{said}");
+    assert!(said.contains("h1 -> h3") && said.lines().count() > 4, "{said}");
+    let matrix = site.ok("test --matrix");
+    assert!(matrix.contains("h1  -   46  46  46\n"), "{matrix}");
+    site.ok("down");
+}}
+
+alone! { User, fn a_failure_ends_with_3_and_says_what_was_seen() {
+    let site = Site::new(YARD);
+    let before = site.run("test");
+    assert_eq!(before.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&before.stderr).contains("yard `hopes` is not up"));
+    site.ok("up");
+    let output = site.run("test --junit report.xml");
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("FAIL  h1 -> h2  tcp 81"), "{said}");
+    assert!(said.contains("TCP reset from 10.0.1.2: nothing listens on port 81?"), "{said}");
+    assert!(said.contains("(netyard listened)"), "{said}");
+    assert!(said.contains("test: 3 ok, 1 failed in "), "{said}");
+    let hints = String::from_utf8(output.stderr).unwrap();
+    assert!(hints.contains("hint: `netyard explain h1 10.0.1.2 tcp 81`"), "{hints}");
+    let xml = fs::read_to_string(site.path().join("report.xml")).unwrap();
+    let document = roxmltree::Document::parse(&xml).expect("XML");
+    let failed = document.descendants().find(|node| node.has_tag_name("failure")).unwrap();
+    let case = failed.parent().unwrap();
+    assert_eq!(case.attribute("name"), Some("nobody <serves> \"http\": h1 -> h2 tcp 81 (IPv4)"));
+    assert_eq!(case.attribute("line"), Some("8"));
+    site.ok("down");
+}}
+
+alone! { User, fn what_is_asked_for_is_tested_and_nothing_else() {
+    let site = Site::new(YARD);
+    site.ok("up");
+    let text = site.ok("test neighbours ipv6 --json");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((&json["version"], &json["passed"]), (&1.into(), &1.into()), "{text}");
+    let result = &json["results"][0];
+    assert_eq!((&result["from"], &result["address"]), (&"h1".into(), &"fd00:1::2".into()));
+    assert_eq!((&result["result"], &result["expected"]), (&"passed".into(), &"ok".into()));
+    let none = site.run("test gibberish");
+    assert_eq!(none.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("none of 4 expectations"));
+    let tap = site.run("test --tap");
+    let tap = String::from_utf8(tap.stdout).unwrap();
+    assert!(tap.starts_with("TAP version 14\n1..4\nok 1 - neighbours: h1 -> h2 ping (IPv4)\n"), "{tap}");
+    assert!(tap.contains("\nnot ok 4 - ") && tap.ends_with("  ...\n"), "{tap}");
+    let matrix = site.ok("test --matrix --tcp 22 --json");
+    let matrix: serde_json::Value = serde_json::from_str(&matrix).expect("JSON");
+    assert_eq!(matrix["matrix"][0]["ipv4"]["reaches"][0], "h2");
+    site.ok("down");
+}}
+
+alone! { User, fn a_yard_without_expectations_says_how_to_write_one() {
+    let site = Site::new("yard: plain\nnodes: { a: {} }\n");
+    site.ok("up");
+    let output = site.run("test");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("this yard expects nothing") && said.contains("expect: ["), "{said}");
+    site.ok("down");
+}}
+
+alone! { Root, fn the_host_takes_part_and_listens_for_the_time_of_the_test() {
+    let site = Site::new("yard: home
+networks: { lan: { prefix: 10.39.0.0/24, host: true } }
+nodes: { base: { interfaces: { eth0: { network: lan } } } }
+expect:
+  - { from: base, to: host, ping: true, tcp: 22 , listen: true }
+  - { from: host, to: base, ping: true, udp: 5000 }
+  - { from: base, to: host, tcp: 23, within: 100ms }
+");
+    site.ok("up");
+    let output = site.run("test");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("test: 4 ok, 1 failed"), "{said}");
+    let listening = std::process::Command::new("ss").arg("-Hltun").output().expect("ss");
+    assert_eq!(String::from_utf8_lossy(&listening.stdout), "");
+    site.ok("down");
+}}
