@@ -27,7 +27,7 @@ pub use journal::Interrupted;
 pub use netlink::{Ears, Heard};
 pub use process::let_go_of_output;
 pub use run::Progress;
-pub use session::{Access, Applied, Known, Observation, Session, list_yards};
+pub use session::{Access, Applied, Known, Observation, RuleCount, Session, list_yards};
 pub use trace::Question as ExplainQuestion;
 
 /// Raises the soft limit of open files to the hard one; gives it. Each of a

@@ -80,6 +80,19 @@ impl Site {
         self.netfilter.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    /// The same, and one for links.
+    pub fn netfilter_and_socket(
+        &mut self,
+        worker: &mut Worker,
+    ) -> io::Result<(&mut Socket, &mut Socket)> {
+        self.netfilter(worker)?;
+        self.socket(worker)?;
+        match (&mut self.netfilter, &mut self.socket) {
+            (Some(netfilter), Some(socket)) => Ok((netfilter, socket)),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
     /// Gives the site a socket that was opened in it.
     pub fn with_socket(mut self, socket: Socket) -> Self {
         self.socket = Some(socket);

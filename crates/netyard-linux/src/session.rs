@@ -7,8 +7,9 @@ use std::process::ExitStatus;
 
 use netyard_core::facts::{Facts, HostInterface, Survey};
 use netyard_core::name::{InterfaceName, NodeName, YardName};
-use netyard_core::plan::Plan;
-use netyard_core::state::{InterfaceId, Place, State};
+use netyard_core::nft::Table;
+use netyard_core::plan::{Op, Plan};
+use netyard_core::state::{InterfaceId, Object, Place, State};
 use netyard_core::wire::LongMarks;
 use netyard_core::wire::link::Pulse;
 
@@ -73,6 +74,27 @@ pub struct Session {
     ears: Option<Ears>,
     unfinished: Vec<(Place, u32)>,
     originals: BTreeMap<String, String>,
+}
+
+/// What a rule of a firewall counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleCount {
+    /// The chain it is in.
+    pub chain: String,
+    /// Its comment, or the rule as nft writes it.
+    pub rule: String,
+    /// Packets that came as far as its counter.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The firewalls of a State.
+fn tables(state: &State) -> impl Iterator<Item = &Table> {
+    state.objects().filter_map(|object| match object {
+        Object::Table(table) => Some(&**table),
+        _ => None,
+    })
 }
 
 /// A yard that is known on this host.
@@ -274,6 +296,71 @@ impl Session {
         self.unfinished = sight.unfinished.clone();
         self.originals = sight.originals.clone();
         Ok(sight)
+    }
+
+    /// The desired State with what only this host can tell: nft's own text of a
+    /// firewall becomes rules like any other. Without root and before the yard is
+    /// up it stays text.
+    pub fn prepare(&mut self, mut desired: State) -> Result<State, Error> {
+        let texts: Vec<Table> = tables(&desired).filter(|t| !t.raw.is_empty()).cloned().collect();
+        if texts.is_empty() || !netns::has_root() {
+            return Ok(desired);
+        }
+        let yard = &self.yard;
+        for table in texts {
+            let compiled = Worker::run(|worker| crate::nft::compile(worker, yard, &table));
+            desired.insert(Object::Table(Box::new(compiled.map_err(no_thread)??)));
+        }
+        Ok(desired)
+    }
+
+    /// Fails where this kernel lacks something that a firewall of a plan needs;
+    /// nothing is touched for it.
+    pub fn probe(&mut self, plan: &Plan) -> Result<(), Error> {
+        if !netns::has_root() {
+            return Ok(());
+        }
+        let (yard, mut seen) = (&self.yard, BTreeSet::new());
+        for step in plan.steps() {
+            let (Op::Add { object: Object::Table(table) }
+            | Op::Set { to: Object::Table(table), .. }) = &step.op
+            else {
+                continue;
+            };
+            Worker::run(|worker| crate::nft::probe(worker, yard, table, &mut seen))
+                .map_err(no_thread)??;
+        }
+        Ok(())
+    }
+
+    /// What the rules of the yard's firewalls counted, by place. Call
+    /// [`Self::observe`] first, whose State is given here.
+    pub fn rule_counters(
+        &mut self,
+        observed: &State,
+    ) -> Result<BTreeMap<Place, Vec<RuleCount>>, Error> {
+        let places: Vec<Place> = tables(observed).map(|table| table.place.clone()).collect();
+        if places.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut sites = self.sites.take().unwrap_or_default();
+        let yard = &self.yard;
+        let look = |worker: &mut Worker| {
+            let mut counts = BTreeMap::new();
+            for place in places {
+                let Some(site) = sites.get_mut(&place) else { continue };
+                let rules = crate::nft::counters(site.netfilter(worker)?, yard)?;
+                let count =
+                    |(chain, rule, packets, bytes)| RuleCount { chain, rule, packets, bytes };
+                counts.insert(place, rules.into_iter().map(count).collect());
+            }
+            Ok::<_, std::io::Error>((counts, sites))
+        };
+        let (counts, sites) = Worker::run(look)
+            .map_err(no_thread)?
+            .map_err(|e| Error::system("could not read the counters", e))?;
+        self.sites = Some(sites);
+        Ok(counts)
     }
 
     /// What the yard's interfaces do at the moment. Call [`Self::observe`] first.

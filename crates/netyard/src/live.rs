@@ -100,9 +100,10 @@ impl Meeting {
         }
         let collides = warnings.0.iter().filter(|d| d.code == "upstream-collides");
         let collisions = collides.map(|d| d.message.clone()).collect();
-        let desired = lower(&yard);
+        let desired = session.prepare(lower(&yard))?;
         let seen = session.observe(&desired)?;
         let plan = plan(&seen.state, &desired);
+        session.probe(&plan)?;
         Ok(Self { session, yard, desired, seen, plan, collisions })
     }
 

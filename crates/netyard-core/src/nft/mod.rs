@@ -10,6 +10,7 @@ pub(crate) mod expr;
 mod mark;
 mod reading;
 pub(crate) mod span;
+mod stale;
 mod statement;
 mod text;
 mod word;
@@ -22,6 +23,7 @@ pub use diff::{Edit, edits};
 pub use expr::{Collection, Element, Expr};
 pub use mark::table_name;
 pub use reading::text_of;
+pub use stale::Connection;
 pub use statement::{
     Ct, Each, Field, IcmpKind, Ifnames, LogLevel, Match, Matcher, NatTarget, PortRange, Protocol,
     RateLimit, Reject, Statement,

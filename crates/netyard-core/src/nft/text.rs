@@ -20,6 +20,10 @@ impl fmt::Display for Table {
         parts.extend(self.learned.iter().map(Learned::to_string));
         parts.extend(self.flowtables.iter().map(Flowtable::to_string));
         parts.extend(self.chains.iter().map(Chain::to_string));
+        if !self.raw.trim().is_empty() {
+            let lines = self.raw.trim_matches('\n').lines().map(|line| format!("\t{line}\n"));
+            parts.push(lines.collect());
+        }
         f.write_str(&parts.join("\n"))?;
         f.write_str("}\n")
     }

@@ -15,6 +15,7 @@
 
 pub mod address;
 mod attribute;
+pub mod conntrack;
 pub mod device;
 pub mod flow;
 pub mod link;

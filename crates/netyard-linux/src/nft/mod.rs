@@ -5,6 +5,10 @@
 //! there when the plan was made, so that only rules that differ are touched: all
 //! others keep what they counted, whoever did what in between.
 
+mod conntrack;
+mod probe;
+mod raw;
+
 use std::collections::BTreeMap;
 use std::io;
 
@@ -19,6 +23,9 @@ use netyard_core::wire::nft::{
 use rustix::io::Errno;
 
 use crate::netlink::{Failure, Socket};
+
+pub(crate) use probe::probe;
+pub(crate) use raw::compile;
 
 /// How often a change is begun again when others change the ruleset meanwhile.
 const TRIES: usize = 10;
@@ -175,7 +182,15 @@ impl Found {
 }
 
 /// Makes the table what `to` says, in one transaction; makes it where it is not there.
-pub(crate) fn apply(socket: &mut Socket, yard: &YardName, to: &Table) -> Result<(), Trouble> {
+///
+/// Connections that are translated as the table said before, and not as it says
+/// now, are deleted where there is a `route` socket.
+pub(crate) fn apply(
+    socket: &mut Socket,
+    route: Option<&mut Socket>,
+    yard: &YardName,
+    to: &Table,
+) -> Result<(), Trouble> {
     let mut last = None;
     for _ in 0..TRIES {
         let number = generation(socket)?;
@@ -200,7 +215,10 @@ pub(crate) fn apply(socket: &mut Socket, yard: &YardName, to: &Table) -> Result<
             return Ok(());
         }
         let failures = socket.transact(number, &transaction.messages)?;
-        let Some(failure) = failures.into_iter().next() else { return Ok(()) };
+        let Some(failure) = failures.into_iter().next() else {
+            let old = found.map(|found| found.table);
+            return follow(socket, route, number, old, to);
+        };
         match failure.errno {
             // ERESTART: somebody was faster.
             errno if errno.raw_os_error() == 85 => last = Some(failure),
@@ -216,6 +234,40 @@ pub(crate) fn apply(socket: &mut Socket, yard: &YardName, to: &Table) -> Result<
         Some(failure) => Err(Trouble::Refused { about: None, failure }),
         None => Ok(()),
     }
+}
+
+/// What the change of a table means for connections that are there.
+fn follow(
+    socket: &mut Socket,
+    route: Option<&mut Socket>,
+    generation: Option<u32>,
+    old: Option<Table>,
+    new: &Table,
+) -> Result<(), Trouble> {
+    // A namespace in which there was no ruleset has only untranslated ones.
+    let old = old.unwrap_or_else(|| Table { chains: Vec::new(), ..new.clone() });
+    let changes = old.translates() || new.translates() && generation != Some(1);
+    if let Some(route) = route.filter(|_| changes) {
+        conntrack::forget_stale(socket, route, &old, new)?;
+    }
+    Ok(())
+}
+
+/// Packets and bytes that each rule of the yard's table counted: chain, rule as
+/// nft writes it, and both.
+pub(crate) fn counters(
+    socket: &mut Socket,
+    yard: &YardName,
+) -> io::Result<Vec<(String, String, u64, u64)>> {
+    let name = table_name(yard);
+    let rules = all(socket, Ask::Rules, Some(&name), RuleRow::read)?;
+    let ours = rules.into_iter().filter(|row| row.family == INET && row.table == name);
+    let counted = ours.filter_map(|row| {
+        let (packets, bytes) = row.counter?;
+        let text = row.comment.clone().unwrap_or_else(|| row.text());
+        Some((row.chain, text, packets, bytes))
+    });
+    Ok(counted.collect())
 }
 
 /// Takes the yard's table away; fine where it is gone.

@@ -14,8 +14,9 @@ impl Run<'_> {
         let (yard, worker) = (self.yard, &mut *self.worker);
         let site = self.sites.get_mut(&table.place);
         let site = site.ok_or_else(|| words::lost(op, "its namespace is not there"))?;
-        let socket = site.netfilter(worker).map_err(|e| refused_by_system(op, e))?;
-        nft::apply(socket, yard, table).map_err(|trouble| told(op, trouble))
+        let sockets = site.netfilter_and_socket(worker);
+        let (socket, route) = sockets.map_err(|e| refused_by_system(op, e))?;
+        nft::apply(socket, Some(route), yard, table).map_err(|trouble| told(op, trouble))
     }
 
     /// Takes a table away.

@@ -1,6 +1,6 @@
 //! Tables and their changes as messages.
 
-use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE};
+use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 
 use super::*;
 use crate::name::YardName;
@@ -94,7 +94,7 @@ impl Transaction {
         push(&mut body, 6, &table_mark(yard));
         // NFTA_TABLE_FLAGS: none.
         push_be32(&mut body, 2, 0);
-        self.push(NEW_TABLE, NLM_F_CREATE, body);
+        self.push(NEW_TABLE, NLM_F_CREATE | NLM_F_EXCL, body);
         self.edit(&table.name, &crate::nft::edits(None, table), &Handles::default());
     }
 

@@ -13,7 +13,11 @@ fn role() -> Option<String> {
 }
 
 fn small() -> State {
-    star(2)
+    let mut state = star(2);
+    for place in [Place::Host, crate::bed::node("n1")] {
+        state.insert(netyard_core::state::Object::Table(Box::new(crate::nft::lenient(&place))));
+    }
+    state
 }
 
 /// Kills a command before and after each of its batches, for as long as there
