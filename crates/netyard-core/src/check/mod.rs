@@ -32,6 +32,7 @@ checks! {
     legacy,
     firewalld_flush,
     flush_ruleset,
+    rules_gone,
     table_owner,
     dnat_shadow,
     stale_conntrack,

@@ -5,6 +5,8 @@
 mod expression;
 mod legacy;
 mod register;
+#[cfg(test)]
+mod tests;
 mod text;
 pub mod walk;
 

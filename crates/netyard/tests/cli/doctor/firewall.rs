@@ -83,6 +83,36 @@ alone! { Root, fn docker_is_known_by_its_chain_and_its_own_hook_helps() {
     patient.is_free_of("docker-drop");
 }}
 
+alone! { Root, fn packets_end_where_doctor_says_and_pass_after_what_it_says() {
+    let mut patient = Patient::yard(HOME);
+    patient.sh("ip netns add far; ip link set wire netns far; ip -n far link set wire up
+        ip -n far address add 198.51.100.1/24 dev wire; ip -n far route add 10.7.0.0/24 via 198.51.100.2");
+    patient.netyard("up");
+    patient.netyard("exec a -- ping -c1 -W5 198.51.100.1");
+    patient.is_free_of("docker-drop");
+    patient.sh("iptables-nft -N DOCKER-USER; iptables-nft -A FORWARD -j DOCKER-USER
+        iptables-nft -P FORWARD DROP");
+    assert_ne!(patient.said("exec a -- ping -c1 -W1 198.51.100.1").1, Some(0));
+    let finding = patient.suffers("docker-drop", &[("chain", json!("FORWARD")), ("interface", json!("lan"))]);
+    patient.obeys(&finding);
+    patient.netyard("exec a -- ping -c1 -W5 198.51.100.1");
+    patient.is_free_of("docker-drop");
+    patient.netyard("down");
+}}
+
+alone! { Root, fn rules_that_somebody_flushed_are_missed() {
+    let mut patient = Patient::yard(HOME);
+    patient.is_free_of("rules-gone");
+    patient.netyard("up");
+    patient.is_free_of("rules-gone");
+    patient.sh("nft flush ruleset");
+    let finding = patient.suffers("rules-gone", &[("family", json!("inet")), ("table", json!("netyard-home"))]);
+    assert_eq!(finding["severity"], "error");
+    patient.netyard("up");
+    patient.is_free_of("rules-gone");
+    patient.netyard("down");
+}}
+
 alone! { Root, fn ufw_is_known_by_its_chains() {
     let mut patient = Patient::yard(HOME);
     patient.sh("for c in ufw-before-input ufw-user-input ufw-before-forward ufw-user-forward; do
