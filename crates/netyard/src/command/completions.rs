@@ -42,7 +42,7 @@ _netyard_with_names() {
     _netyard "$@"
     [[ $2 == -* ]] && return
     case "${COMP_WORDS[1]}" in
-        exec|shell|publish) COMPREPLY+=($(compgen -W "$(netyard __complete nodes 2>/dev/null)" -- "$2")) ;;
+        exec|shell|publish|test) COMPREPLY+=($(compgen -W "$(netyard __complete nodes 2>/dev/null)" -- "$2")) ;;
         set) COMPREPLY+=($(compgen -W "$(netyard __complete links 2>/dev/null)" -- "$2")) ;;
     esac
 }
@@ -53,13 +53,14 @@ const FISH: &str = r#"
 complete -c netyard -n "__fish_netyard_using_subcommand exec" -f -a "(netyard __complete nodes 2>/dev/null)"
 complete -c netyard -n "__fish_netyard_using_subcommand shell" -f -a "(netyard __complete nodes 2>/dev/null)"
 complete -c netyard -n "__fish_netyard_using_subcommand publish" -f -a "(netyard __complete nodes 2>/dev/null)"
+complete -c netyard -n "__fish_netyard_using_subcommand test" -f -a "(netyard __complete nodes 2>/dev/null)"
 complete -c netyard -n "__fish_netyard_using_subcommand set" -f -a "(netyard __complete links 2>/dev/null)"
 "#;
 
 /// zsh takes the action of each positional from its line: `':node -- …:_default'`.
 fn with_zsh_names(script: &str) -> String {
     let line = |line: &str| {
-        let names = [("node", "nodes"), ("nodes", "nodes"), ("link", "links")];
+        let names = [("node", "nodes"), ("nodes", "nodes"), ("words", "nodes"), ("link", "links")];
         let of = names.iter().find(|(argument, _)| {
             line.starts_with(&format!("':{argument} -- "))
                 || line.starts_with(&format!("'*::{argument} -- "))

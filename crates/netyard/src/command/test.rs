@@ -49,6 +49,13 @@ pub struct Test {
     tcp: Option<u16>,
 }
 
+/// Proves all that a yard expects which has just been brought up.
+pub fn prove_now(option: FileOption, file: &File, met: &mut Meeting) -> Result {
+    let (words, junit, tcp) = (Vec::new(), None, None);
+    let (json, tap, all, matrix) = (false, false, false, false);
+    Test { file: option, words, json, tap, junit, all, matrix, tcp }.prove(file, met)
+}
+
 /// How long a matrix waits for the slowest answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -67,11 +74,16 @@ impl Test {
         if !met.plan.is_empty() {
             ui::warn("the running yard is not what the file says: `netyard plan` shows how");
         }
-        let spaces = met.session.spaces()?;
         if self.matrix {
+            let spaces = met.session.spaces()?;
             return self.show_matrix(&met.yard, &spaces);
         }
-        let trial = self.trial(&file, &met.yard, &spaces)?;
+        self.prove(&file, &mut met)
+    }
+
+    fn prove(&self, file: &File, met: &mut Meeting) -> Result {
+        let spaces = met.session.spaces()?;
+        let trial = self.trial(file, &met.yard, &spaces)?;
         self.show(&trial)
     }
 

@@ -8,7 +8,7 @@ use crate::cli::FileOption;
 use crate::error::Result;
 use crate::live::Meeting;
 use crate::load::File;
-use crate::{next, ui};
+use crate::{command::test, next, ui};
 
 /// Build the network, or change a running one to what the file says
 ///
@@ -19,6 +19,9 @@ use crate::{next, ui};
 pub struct Up {
     #[command(flatten)]
     file: FileOption,
+    /// Prove afterwards what the file expects, as `netyard test` does
+    #[arg(long)]
+    test: bool,
 }
 
 impl Up {
@@ -28,6 +31,11 @@ impl Up {
         let file = File::read(&self.file.origin())?;
         let mut met = Meeting::of(&file, Access::Write)?;
         met.tell_concerns()?;
+        self.bring_up(&mut met, started)?;
+        if self.test { test::prove_now(self.file, &file, &mut met) } else { Ok(()) }
+    }
+
+    fn bring_up(&self, met: &mut Meeting, started: Instant) -> Result {
         if met.is_settled() {
             return ui::print(&format!("up: nothing to do, {}\n", ui::size(&met.yard)));
         }
@@ -58,7 +66,9 @@ impl Up {
         if let Some(next::Ping { from, to }) = next::ping(yard) {
             ui::hint(&format!("`netyard exec{file} {from} -- ping -c1 {to}`"));
         }
-        ui::hint(&format!("`netyard status{file}`, `netyard down{file}`"));
+        let expects = !yard.expectations.is_empty() && !self.test;
+        let test = if expects { format!("`netyard test{file}`, ") } else { String::new() };
+        ui::hint(&format!("{test}`netyard status{file}`, `netyard down{file}`"));
     }
 }
 

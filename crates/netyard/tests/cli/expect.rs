@@ -28,6 +28,11 @@ alone! { User, fn the_quickstart_is_as_it_expects() {
 
 alone! { User, fn a_failure_ends_with_3_and_says_what_was_seen() {
     let site = Site::new(YARD);
+    let together = site.run("up --test");
+    assert_eq!(together.status.code(), Some(3));
+    let said = String::from_utf8(together.stdout).unwrap();
+    assert!(said.starts_with("up: 2 nodes") && said.contains("test: 3 ok, 1 failed in "), "{said}");
+    site.ok("down");
     let before = site.run("test");
     assert_eq!(before.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&before.stderr).contains("yard `hopes` is not up"));
