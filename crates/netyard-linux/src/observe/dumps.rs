@@ -104,7 +104,7 @@ fn table(
         Err(error) => Err(error),
     };
     let seen = match seen {
-        // A kernel without nftables has no table.
+        // A kernel without nftables has no table, and who may not look has made none.
         Err(error) if wanted.is_none() && is_without(&error) => None,
         seen => seen?,
     };
@@ -118,7 +118,13 @@ fn table(
 fn is_without(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(libc::EPROTONOSUPPORT | libc::EOPNOTSUPP | libc::EINVAL | libc::EAFNOSUPPORT)
+        Some(
+            libc::EPROTONOSUPPORT
+                | libc::EOPNOTSUPP
+                | libc::EINVAL
+                | libc::EAFNOSUPPORT
+                | libc::EPERM
+        )
     )
 }
 
