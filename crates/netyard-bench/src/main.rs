@@ -4,6 +4,7 @@
 mod floor;
 mod isolate;
 mod measure;
+mod nat;
 mod options;
 mod ping;
 mod plot;
@@ -24,6 +25,10 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match words.first().map(String::as_str) {
         Some("ping") => ping_neighbour(),
+        Some("drain") => nat::drain().map(|()| ExitCode::SUCCESS),
+        Some("pour") => nat::pour(&words[1..]).map(|()| ExitCode::SUCCESS),
+        Some("nat") if !isolate::isolated() => isolate::run_again(),
+        Some("nat") => nat::compare(&words[1..]),
         Some("floor") if isolate::isolated() => floor_alone(&words[1..]),
         Some("--help" | "-h") => {
             println!("{}", options::HELP);

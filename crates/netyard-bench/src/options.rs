@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// What `--help` prints.
 pub const HELP: &str = "\
 Usage: netyard-bench [OPTIONS]
+       netyard-bench nat [NETYARD [RUNS]]
 
 Measures a floor, netyard, `ip -batch` and Mininet in a namespace of its own.
 
@@ -16,6 +17,9 @@ Measures a floor, netyard, `ip -batch` and Mininet in a namespace of its own.
   --quick          sizes 30,100, two runs, no peers
   --no-peers       neither `ip -batch` nor Mininet
   --out DIRECTORY  where report.md, report.json and plot.svg go [target/bench]
+
+`nat` measures one TCP stream through a router with address translation: one
+that netyard made and one wired by hand with `ip` and `nft`, in turns.
 
 Exit codes: 0 everything ran, 1 something failed to run, 2 wrong command line.";
 

@@ -11,7 +11,6 @@ use netyard_core::yard::{self, Yard};
 
 use crate::error::{Error, Kind, Result};
 use crate::source::{Origin, Unreadable};
-use crate::ui;
 
 /// The most diagnostics of one file.
 const MOST: usize = 1_000;

@@ -13,6 +13,7 @@ mod vm_expect;
 mod vm_impairment;
 mod vm_kinds;
 mod vm_smoke;
+mod vm_uplink;
 mod yard;
 
 use std::process::Command;

@@ -14,6 +14,7 @@ mod pure;
 mod readme;
 mod site;
 mod ui;
+mod uplink;
 mod vm_yard;
 mod yard;
 

@@ -11,4 +11,6 @@ mod outer;
 mod routed;
 mod size;
 
+pub use bridged::similar;
 pub use ground::*;
+pub use outer::*;
