@@ -315,3 +315,119 @@ fn leave(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::NodeName;
+    use crate::wire::device::Port;
+
+    fn node(name: &str) -> Place {
+        Place::Node(NodeName::new(name).unwrap())
+    }
+
+    fn device(index: u32, name: &str, kind: &str) -> Device {
+        Device {
+            index,
+            kernel_name: name.to_owned(),
+            kind: kind.to_owned(),
+            mtu: 1500,
+            up: true,
+            carrier: true,
+            ..Device::default()
+        }
+    }
+
+    /// Two nodes on a bridge that tells VLANs apart, each in VLAN 10.
+    fn scene() -> Scene {
+        let mut scene = Scene::default();
+        let mut fabric = Stack::default();
+        let mut bridge = device(1, "lan", "bridge");
+        bridge.vlan_filtering = true;
+        fabric.devices.insert(1, bridge);
+        for (index, name) in [(11, "a"), (12, "b")] {
+            let mut port = device(index, &format!("{name}.eth0"), "veth");
+            port.master = Some(1);
+            port.port = Some(Port { state: 3, isolated: false });
+            port.vlans = vec![Membership { vid: 10, pvid: true, untagged: true }];
+            fabric.devices.insert(index, port);
+            fabric.peers.insert(index, (node(name), 2));
+            let mut stack = Stack::default();
+            stack.devices.insert(2, device(2, "eth0", "veth"));
+            stack.peers.insert(2, (Place::Fabric, index));
+            scene.stacks.insert(node(name), stack);
+        }
+        scene.stacks.insert(Place::Fabric, fabric);
+        scene
+    }
+
+    fn problem(scene: &Scene, size: u32) -> Option<(String, Problem)> {
+        let way = scene.way((&node("a"), 2), (&node("b"), 2), size).unwrap();
+        way.problem().map(|(segment, problem)| (segment.device.clone(), problem.clone()))
+    }
+
+    fn port(scene: &mut Scene, index: u32) -> &mut Device {
+        scene.stacks.get_mut(&Place::Fabric).unwrap().devices.get_mut(&index).unwrap()
+    }
+
+    #[test]
+    fn a_way_leads_over_cables_and_through_the_bridge() {
+        let way = scene().way((&node("a"), 2), (&node("b"), 2), 1500).unwrap();
+        let names: Vec<&str> = way.segments.iter().map(|s| s.device.as_str()).collect();
+        assert_eq!(names, ["eth0", "a.eth0", "lan", "b.eth0", "eth0"]);
+        assert_eq!(way.problem(), None);
+    }
+
+    #[test]
+    fn a_port_that_is_not_in_the_vlan_is_the_problem() {
+        let mut scene = scene();
+        port(&mut scene, 12).vlans[0].vid = 20;
+        assert_eq!(problem(&scene, 100), Some(("b.eth0".into(), Problem::Vlan(Some(10)))));
+        port(&mut scene, 11).vlans.clear();
+        assert_eq!(problem(&scene, 100), Some(("a.eth0".into(), Problem::Vlan(None))));
+    }
+
+    #[test]
+    fn a_tag_that_nobody_takes_off_is_a_problem_of_the_end() {
+        let mut scene = scene();
+        port(&mut scene, 12).vlans[0].untagged = false;
+        assert_eq!(problem(&scene, 100), Some(("eth0".into(), Problem::Vlan(Some(10)))));
+    }
+
+    #[test]
+    fn a_vlan_interface_takes_its_tag() {
+        let mut scene = scene();
+        port(&mut scene, 12).vlans[0].untagged = false;
+        let mut tagged = device(3, "eth0.10", "vlan");
+        (tagged.vlan, tagged.other) = (Some(10), Some((2, None)));
+        scene.stacks.get_mut(&node("b")).unwrap().devices.insert(3, tagged);
+        let way = scene.way((&node("a"), 2), (&node("b"), 3), 100).unwrap();
+        assert_eq!(way.problem(), None);
+        let back = scene.way((&node("b"), 3), (&node("a"), 2), 100).unwrap();
+        assert_eq!(back.problem(), None, "{back:?}");
+    }
+
+    #[test]
+    fn what_is_down_or_too_small_or_isolated_is_the_problem() {
+        let mut small = scene();
+        port(&mut small, 12).mtu = 1400;
+        assert_eq!(problem(&small, 1500), Some(("b.eth0".into(), Problem::Mtu(1400))));
+        assert_eq!(problem(&small, 1400), None);
+        let mut down = scene();
+        port(&mut down, 1).up = false;
+        assert_eq!(problem(&down, 100), Some(("lan".into(), Problem::Down)));
+        let mut isolated = scene();
+        for index in [11, 12] {
+            port(&mut isolated, index).port = Some(Port { state: 3, isolated: true });
+        }
+        let problem = problem(&isolated, 100);
+        assert_eq!(problem, Some(("b.eth0".into(), Problem::Isolated("a.eth0".into()))));
+    }
+
+    #[test]
+    fn where_nothing_is_joined_there_is_no_way() {
+        let mut scene = scene();
+        port(&mut scene, 12).master = None;
+        assert_eq!(scene.way((&node("a"), 2), (&node("b"), 2), 100), None);
+    }
+}

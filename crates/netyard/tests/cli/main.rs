@@ -15,6 +15,7 @@ mod readme;
 mod site;
 mod ui;
 mod uplink;
+mod vm_explain;
 mod vm_yard;
 mod yard;
 
