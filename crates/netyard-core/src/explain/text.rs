@@ -70,10 +70,12 @@ fn show(hop: &Hop, lines: &mut Vec<String>) {
     if let Some(left) = hop.left.filter(|left| left.source != hop.routed.source) {
         add("nat", format!("source {} becomes {}", hop.routed.source, left.source));
     }
-    if let Some(neighbour) = &hop.neighbour {
+    // Of one that did not come to leave nobody wants to know where it would have gone.
+    let leaves = hop.seen.is_none() || hop.was_seen(Post::Left);
+    if let Some(neighbour) = hop.neighbour.as_ref().filter(|_| leaves) {
         add("neighbour", neighbour_words(neighbour));
     }
-    if let Some(way) = &hop.way {
+    if let Some(way) = hop.way.as_ref().filter(|_| leaves) {
         add("way", way_words(way));
     }
     for rise in hop.rises.iter().filter(|rise| rise.loss) {

@@ -75,6 +75,12 @@ impl Tap {
         self.of(direction).find(|(_, event)| event.post() == Some(post))
     }
 
+    /// The same, where it came by that interface.
+    pub fn by(&self, direction: Direction, post: Post, iif: u32) -> Option<(&Packet, &Event)> {
+        let is = |event: &Event| event.post() == Some(post) && event.iif == Some(iif);
+        self.of(direction).find(|(_, event)| is(event))
+    }
+
     /// What others' chains said of it: the rules with a verdict, and policies.
     pub fn verdicts(&self, direction: Direction) -> impl Iterator<Item = &Event> {
         let said = |event: &&Event| match event.said {

@@ -83,8 +83,10 @@ impl Walker<'_> {
         }
         let at = |post| tap.and_then(|tap| tap.at(direction, post));
         let first = if next.index == 0 { Post::Sent } else { Post::Came };
-        let came = at(first).map_or(next.packet, |(packet, _)| *packet);
-        let iif = at(first).and_then(|(_, event)| event.iif).or(Some(next.index));
+        // A packet that turns round comes by more than one interface.
+        let begin = tap.and_then(|tap| tap.by(direction, first, next.index)).or(at(first));
+        let came = begin.map_or(next.packet, |(packet, _)| *packet);
+        let iif = begin.and_then(|(_, event)| event.iif).or(Some(next.index));
         let iif = iif.filter(|_| next.index != 0);
         let left = at(Post::Left).map(|(packet, _)| *packet);
         let routed = routed_as(&came, at(Post::ToRouting).map(|(packet, _)| packet), left);

@@ -176,7 +176,7 @@ alone! { Root, fn a_filter_rule_is_named_by_its_handle() {
     let case = Case::works(YARD, "h1 h2 tcp 80");
     inside("r1", "nft 'add table inet f; add chain inet f other; add chain inet f c { type filter hook forward priority 0; }'");
     inside("r1", "nft 'add rule inet f other tcp dport 80 counter drop; add rule inet f c ip daddr 10.0.2.0/24 jump other'");
-    let words = ["table `inet f`", "chain `other`", "handle 3", "tcp dport 80 counter", "drop`"];
+    let words = ["table `inet f`", "chain `other`", "handle 3", "`tcp dport 80 drop`"];
     let said = case.blames("r1", "filter-rule", &words);
     assert!(said.hints.contains("netyard exec r1 -- nft "), "{}", said.hints);
     inside("r1", "nft delete rule inet f other handle 3");
@@ -201,6 +201,12 @@ alone! { Root, fn what_iptables_made_is_named_too() {
     assert!(said.last.contains(&format!("rule handle {handle} ")), "{handle}: {}", said.last);
     inside("r1", "iptables-nft -F FORWARD; iptables-nft -P FORWARD DROP");
     case.blames("r1", "filter-policy", &["table `ip filter`, chain `FORWARD` (handle"]);
+}}
+
+alone! { Root, fn what_no_trace_shows_is_said_to_be_there() {
+    Case::works(YARD, "h1 h2 tcp 80")
+        .broken("r1", "iptables-legacy -A FORWARD -p tcp --dport 80 -j DROP")
+        .blames("r1", "lost", &["old iptables", "iptables filter"]);
 }}
 
 alone! { Root, fn what_comes_in_or_goes_out_is_filtered_too() {
@@ -370,6 +376,13 @@ alone! { Root, fn routes_that_are_there_to_refuse() {
     case.blames("h1", "blackhole-route", &["blackhole fd00:2::/64"]);
 }}
 
+alone! { Root, fn routers_that_send_it_round_and_round() {
+    let said = Case::works(YARD, "h1 h2 udp 53")
+        .broken("r2", "ip route add 10.0.2.1 via 10.0.12.1")
+        .blames("r1", "routing-loop", &["`10.0.2.0/24 via 10.0.12.2 dev up`", "back to `r2`"]);
+    assert!(said.hints.contains("`10.0.2.1 via 10.0.12.1 dev down`"), "{}", said.hints);
+}}
+
 alone! { Root, fn a_table_that_a_rule_leads_to() {
     let case = Case::works(YARD, "h1 h2");
     inside("r1", "ip route add default via 10.0.12.2 table 77; ip rule add iif lan0 lookup 77 priority 50");
@@ -454,6 +467,22 @@ alone! { Root, fn a_connection_from_before_the_translation_changed() {
     // A new connection arrives, and those that do not are told of.
     let text = case.site.ok("explain h1 198.51.100.9 udp 53");
     assert!(text.contains("the connection from port 5353 still goes to 203.0.113.1 port 53"), "{text}");
+}}
+
+alone! { Root, fn what_leaves_the_yard_is_followed_to_its_edge() {
+    let case = Case { question: "h1 9.9.9.9", ..behind_nat("h1 h2") };
+    // A stranger, beyond an interface that is not the yard's.
+    assert!(Command::new("ip").args(["netns", "add", "stranger"]).status().unwrap().success());
+    inside("r2", "ip link add world type veth peer name there netns stranger; ip link set world up; \
+                  ip -n stranger link set there up; ip -n stranger address add 192.168.7.9/24 dev there; \
+                  ip address add 192.168.7.1/24 dev world; ip route add default via 192.168.7.9");
+    case.blames("r2", "outside", &["leaves the yard by `r2:world`"]);
+    inside("r1", "nft delete table ip n");
+    case.blames("r2", "nat-missing", &["private source 10.0.1.1"]);
+    inside("r1", MASQUERADE);
+    inside("r2", "ip -n stranger address add 9.9.9.9/32 dev lo; ip -n stranger link set lo up; \
+                  ip -n stranger route add default via 192.168.7.1");
+    case.arrives();
 }}
 
 alone! { Root, fn it_leaves_nothing_when_it_is_killed() {

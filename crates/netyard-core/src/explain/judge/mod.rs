@@ -135,8 +135,8 @@ impl Case<'_> {
         if hop.iif.is_none() && self.journey.send_error.as_deref() == Some("EMSGSIZE") {
             return self.too_big(hop);
         }
-        let left = hop.was_seen(Post::Left) || (hop.seen.is_none() && hop.left.is_none());
         let onward = matches!(hop.routing, Routing::Onward { .. });
+        let left = hop.was_seen(Post::Left);
         if onward
             && !left
             && hop.iif.is_some()
@@ -144,8 +144,13 @@ impl Case<'_> {
         {
             return culprit;
         }
-        if onward && let Some(culprit) = self.not_delivered(hop) {
-            return culprit;
+        if onward && (left || hop.seen.is_none()) {
+            if let Some(culprit) = self.in_a_loop(hop) {
+                return culprit;
+            }
+            if let Some(culprit) = self.not_delivered(hop) {
+                return culprit;
+            }
         }
         if hop.is_destination() {
             return self.silent(hop);
@@ -286,12 +291,36 @@ impl Case<'_> {
         )
     }
 
-    /// The hop before this one.
-    fn before(&self, hop: &Hop) -> Option<&Hop> {
-        let hops = match hop.direction {
+    /// It goes where it came from before.
+    fn in_a_loop(&self, hop: &Hop) -> Option<Culprit> {
+        let next = hop.way.as_ref()?.segments.last()?;
+        let hops = self.hops(hop.direction);
+        let again = hops.iter().find(|one| {
+            one.place == next.place && one.iif.as_deref() == Some(next.device.as_str())
+        })?;
+        let Routing::Onward { route, .. } = &hop.routing else { return None };
+        let other = match &again.routing {
+            Routing::Onward { route, .. } => format!("; there it is `{route}`"),
+            _ => String::new(),
+        };
+        Some(self.make(
+            hop,
+            "routing-loop",
+            format!("the route `{route}` sends it back to `{}`, where it has been", next.place),
+            vec![format!("one of both routes is wrong{other}")],
+        ))
+    }
+
+    fn hops(&self, direction: Direction) -> &[Hop] {
+        match direction {
             Direction::There => &self.journey.there,
             Direction::Back => &self.journey.back,
-        };
+        }
+    }
+
+    /// The hop before this one.
+    fn before(&self, hop: &Hop) -> Option<&Hop> {
+        let hops = self.hops(hop.direction);
         let at = hops.iter().position(|one| std::ptr::eq(one, hop))?;
         hops.get(at.checked_sub(1)?)
     }
@@ -369,7 +398,39 @@ impl Case<'_> {
         self.make(hop, id, what, vec![fix])
     }
 
+    /// It left for where netyard cannot look.
+    fn outside(&self, hop: &Hop, interface: &str) -> Culprit {
+        let packet = hop.left.unwrap_or(hop.routed);
+        let by = format!("`{}:{interface}`", hop.place);
+        if is_private(packet.source) && !is_private(packet.destination) {
+            return self.make(
+                hop,
+                "nat-missing",
+                format!("it leaves the yard by {by} with the private source {}, to which nobody outside has a way back", packet.source),
+                vec!["`uplink: masquerade` for its network".to_owned()],
+            );
+        }
+        self.make(
+            hop,
+            "outside",
+            format!("it leaves the yard by {by}, and no answer comes back"),
+            vec![format!(
+                "`{}tcpdump -ni {interface} host {}` shows whether one does",
+                hop.prompt(),
+                packet.destination
+            )],
+        )
+    }
+
     fn unknown(&self, hop: &Hop) -> Culprit {
+        let known = hop.neighbour.as_ref().is_none_or(|neighbour| neighbour.usable);
+        if let Routing::Onward { interface, .. } = &hop.routing
+            && hop.way.is_none()
+            && hop.was_seen(Post::Left)
+            && known
+        {
+            return self.outside(hop, interface);
+        }
         let losses: Vec<String> = hop
             .rises
             .iter()
