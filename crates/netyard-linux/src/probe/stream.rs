@@ -239,11 +239,12 @@ impl Flow {
         let mut slipped = Duration::ZERO;
         while self.sent < self.schedule.count {
             let due = self.schedule.interval * self.sent as u32 + slipped;
-            let late = began.elapsed().saturating_sub(due);
-            if began.elapsed() < due {
-                self.wait(due - began.elapsed())?;
+            let now = began.elapsed();
+            if now < due {
+                self.wait(due - now)?;
                 continue;
             }
+            let late = now - due;
             // A stream that only times does not make up for lost time by a burst.
             if !self.schedule.full && late > self.schedule.interval {
                 slipped += late;

@@ -72,14 +72,8 @@ fn row(outcome: &Outcome<'_>) -> Vec<String> {
         saw.push_str(&format!(" ({tries} tries in {})", ui::duration(outcome.took())));
     }
     let ends = format!("{} -> {}", expectation.from.label, expectation.to.label);
-    let mut row: Vec<String> = Vec::new();
-    row.push(mark.to_owned());
-    row.push(ends);
-    row.push(expectation.probe.to_string());
-    row.push(want);
-    row.push(family.to_owned());
-    row.push(saw);
-    row
+    let (mark, probe) = (mark.to_owned(), expectation.probe.to_string());
+    vec![mark, ends, probe, want, family.to_owned(), saw]
 }
 
 /// Colours a line by its first word.
