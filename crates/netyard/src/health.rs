@@ -7,7 +7,7 @@ use netyard_core::name::YardName;
 use netyard_core::state::{Impairment, InterfaceId, Key, Object, Place, State};
 use netyard_core::wire::link::{Counters, Pulse};
 use netyard_core::yard::{Attachment, Yard};
-use netyard_linux::Observation;
+use netyard_linux::{Observation, RuleCount};
 use serde_json::{Value, json};
 
 use crate::impairment;
@@ -23,6 +23,8 @@ pub struct Health {
     pub nodes: Vec<NodeHealth>,
     /// In the order of the file.
     pub links: Vec<LinkHealth>,
+    /// What rules of firewalls counted, by node.
+    pub firewalls: BTreeMap<Place, Vec<RuleCount>>,
     /// What else is not well, a sentence each.
     pub problems: Vec<String>,
 }
@@ -97,6 +99,7 @@ impl Health {
             up: !seen.state.is_empty(),
             nodes: view.nodes(),
             links: yard.map(|yard| view.links(yard)).unwrap_or_default(),
+            firewalls: BTreeMap::new(),
             problems,
         }
     }
@@ -153,7 +156,24 @@ impl Health {
         if rows.len() > 1 {
             text.push_str(&format!("\n{}", ui::table(&rows)));
         }
+        if counters {
+            text.push_str(&self.rules());
+        }
         text
+    }
+
+    /// What rules of firewalls counted.
+    fn rules(&self) -> String {
+        let mut rows =
+            vec![["NODE", "CHAIN", "PACKETS", "BYTES", "RULE"].map(String::from).to_vec()];
+        for (place, counts) in &self.firewalls {
+            for count in counts {
+                let (packets, bytes) = (count.packets.to_string(), count.bytes.to_string());
+                let (chain, rule) = (count.chain.clone(), count.rule.clone());
+                rows.push(vec![place.to_string(), chain, packets, bytes, rule]);
+            }
+        }
+        if rows.len() > 1 { format!("\n{}", ui::table(&rows)) } else { String::new() }
     }
 
     /// For programs; `differences` are lines of a plan.
@@ -181,6 +201,13 @@ impl Health {
                 "forward": l.sends[0], "backward": l.sends[1],
             })
         };
+        let rule = |c: &RuleCount| json!({ "chain": c.chain, "rule": c.rule, "packets": c.packets, "bytes": c.bytes });
+        let firewall = |(place, counts): (&Place, &Vec<RuleCount>)| {
+            json!({
+                "node": place.to_string(),
+                "rules": counts.iter().map(rule).collect::<Vec<_>>(),
+            })
+        };
         json!({
             "version": 1,
             "yard": self.yard,
@@ -188,6 +215,7 @@ impl Health {
             "nodes": self.nodes.iter().map(node).collect::<Vec<_>>(),
             "links": self.links.iter().map(link).collect::<Vec<_>>(),
             "differences": differences.iter().map(|(line, text)| format!("{}{text}", line.sign())).collect::<Vec<_>>(),
+            "firewalls": self.firewalls.iter().map(firewall).collect::<Vec<_>>(),
             "problems": self.problems,
         })
     }

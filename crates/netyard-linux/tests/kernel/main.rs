@@ -10,6 +10,7 @@ mod probe;
 mod rate;
 mod traffic;
 mod vm_expect;
+mod vm_flowtable;
 mod vm_impairment;
 mod vm_kinds;
 mod vm_smoke;

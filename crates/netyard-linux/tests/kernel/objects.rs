@@ -15,7 +15,7 @@ const B: &str = "10.0.1.2";
 const B6: &str = "fd00:1::2";
 
 /// Nodes `a` and `b`, and `r` between them with two cables.
-fn in_a_row() -> Vec<Object> {
+pub fn in_a_row() -> Vec<Object> {
     let (a, r, b) = (node("a"), node("r"), node("b"));
     let mut objects = [empty(&a), empty(&r), empty(&b)].concat();
     objects.extend(cable([(&a, "eth0"), (&r, "left")]).map(object));
@@ -62,7 +62,7 @@ fn route(place: &Place, destination: &str, hops: Vec<NextHop>) -> Route {
     }
 }
 
-fn there_and_back() -> Vec<Route> {
+pub fn there_and_back() -> Vec<Route> {
     let (a, b) = (node("a"), node("b"));
     vec![
         route(&a, "0.0.0.0/0", vec![hop(Some("10.0.0.9"), "eth0")]),

@@ -99,7 +99,8 @@ impl Status {
             let mut session = live::open(&name, access)?;
             let seen = session.observe(&State::default())?;
             let pulses = session.pulses()?;
-            let health = Health::of(&name, None, &seen, &State::default(), &pulses);
+            let mut health = Health::of(&name, None, &seen, &State::default(), &pulses);
+            health.firewalls = session.rule_counters(&seen.state)?;
             return Ok(Look { session, health, differences: Vec::new(), sources: Vec::new() });
         }
         let file = File::read(&self.yard.file.origin())?;
@@ -108,6 +109,7 @@ impl Status {
         let pulses = met.session.pulses()?;
         let mut health =
             Health::of(&met.yard.name, Some(&met.yard), &met.seen, &met.desired, &pulses);
+        health.firewalls = met.session.rule_counters(&met.seen.state)?;
         health.problems.append(&mut met.collisions);
         let mut differences = Vec::new();
         if health.up {

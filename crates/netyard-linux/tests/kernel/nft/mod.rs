@@ -3,6 +3,7 @@
 
 mod change;
 mod said;
+mod traffic;
 
 use netyard_core::name::YardName;
 use netyard_core::nft::*;
@@ -57,7 +58,7 @@ pub fn port_range(first: u16, last: u16) -> PortRange {
 }
 
 pub fn with_table(objects: &[Object], table: Table) -> State {
-    objects.iter().cloned().chain([Object::Table(Box::new(table))]).collect()
+    objects.iter().cloned().chain([Object::Table(Box::new(table))]).collect::<State>().settled()
 }
 
 /// A table that lets all through.
