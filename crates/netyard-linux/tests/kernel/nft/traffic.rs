@@ -13,10 +13,12 @@ use crate::bed::{Bed, isolated, node, with_address};
 use crate::kinds::two_nodes;
 
 const SHORT: Duration = Duration::from_millis(400);
+/// The kernel sends an ICMPv6 error a second to each peer, so a first may be left out.
+const LONG: Duration = Duration::from_secs(4);
 
 fn connects(bed: &mut Bed<'_>, to: &str) -> Result<TcpStream, ErrorKind> {
     let to: SocketAddr = to.parse().unwrap();
-    bed.inside(&node("a"), || TcpStream::connect_timeout(&to, SHORT)).map_err(|e| e.kind())
+    bed.inside(&node("a"), || TcpStream::connect_timeout(&to, LONG)).map_err(|e| e.kind())
 }
 
 fn on_b(chains: Vec<Chain>) -> State {
