@@ -41,6 +41,6 @@ alone! {
     Root, fn a_line_that_loses_all() {
         let case = Case::works(SWITCH, "h1 h2");
         inside("h1", "tc qdisc add dev eth0 root netem loss 100%");
-        case.blames("h1", "no-neighbour", &[]);
+        case.blames("h1", "lost", &["eth0 netem drops +"]);
     }
 }
