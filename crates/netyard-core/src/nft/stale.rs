@@ -145,7 +145,7 @@ impl Walk<'_> {
     /// Walks a chain; true when it surely decided, none when it may have.
     fn chain(&mut self, name: &str, depth: usize) -> Truth {
         let chain = self.table.chains.iter().find(|chain| chain.name == name);
-        let Some(chain) = chain.filter(|_| depth < DEPTH) else { return None };
+        let chain = chain.filter(|_| depth < DEPTH)?;
         let mut result = Some(false);
         for rule in &chain.rules {
             match self.rule(&rule.statements, depth) {
