@@ -19,6 +19,7 @@ mod cone;
 mod filter;
 mod nat;
 mod need;
+pub mod raw;
 mod table;
 mod uplink;
 mod words;
@@ -28,7 +29,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::diag::Span;
-use crate::nft::{PortRange, Protocol};
+use crate::nft::{Chain, PortRange, Protocol};
 use crate::spec::firewall::{Limit, Translated};
 use crate::state::Place;
 
@@ -66,8 +67,8 @@ pub struct Firewall {
     pub mss: Option<Option<u16>>,
     /// `offload:` kernel names, sorted.
     pub offload: Vec<String>,
-    /// `raw:`.
-    pub raw: String,
+    /// `raw:`, read.
+    pub raw: Vec<Chain>,
 }
 
 /// A named set of one family.

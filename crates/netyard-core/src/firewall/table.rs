@@ -37,6 +37,7 @@ fn table(yard: &Yard, place: &Place) -> Option<Table> {
             more.push(cone.chain);
         }
         more.extend(firewall.mss.map(mss));
+        more.extend(firewall.raw.iter().cloned());
         if !firewall.offload.is_empty() {
             forward.first.push(offload());
             forward.needed = true;
@@ -59,9 +60,7 @@ fn table(yard: &Yard, place: &Place) -> Option<Table> {
     let all: Vec<Chain> =
         chains.jumped.into_iter().chain(filters).chain(more).chain(nat_chains(nat)).collect();
     learned.extend(chains.learned);
-    let raw = firewall.map(|f| f.raw.clone()).unwrap_or_default();
-    let is_empty = all.is_empty() && raw.is_empty();
-    (!is_empty).then(|| Table {
+    (!all.is_empty()).then(|| Table {
         place: place.clone(),
         name: table_name(&yard.name),
         sets: firewall.map(sets).unwrap_or_default(),
@@ -69,7 +68,7 @@ fn table(yard: &Yard, place: &Place) -> Option<Table> {
         others: Vec::new(),
         flowtables: firewall.map(flowtables).unwrap_or_default(),
         chains: all,
-        raw,
+        raw: String::new(),
     })
 }
 

@@ -3,6 +3,7 @@
 //! `#[ignore = "needs the VM tier: …"]`, and runs by `cargo xtask vm`.
 
 mod bed;
+mod firewall;
 mod kinds;
 mod nft;
 mod objects;
