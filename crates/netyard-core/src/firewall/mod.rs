@@ -71,6 +71,35 @@ pub struct Firewall {
     pub raw: Vec<Chain>,
 }
 
+impl Firewall {
+    /// Where the file says what a rule of this comment does; none for rules that
+    /// netyard makes on its own.
+    pub fn place_of(&self, comment: &str) -> Option<Span> {
+        let directions = [Direction::Input, Direction::Output, Direction::Forward];
+        let own = directions.into_iter().filter_map(|direction| {
+            let title = match direction {
+                Direction::Input => "input",
+                Direction::Output => "output",
+                Direction::Forward => "forward",
+            };
+            Some((title, self.filter(direction)?))
+        });
+        let pairs = self.pairs.iter().map(|pair| (pair.title.as_str(), &pair.filter));
+        // A long comment is cut off.
+        let head = comment.trim_end_matches('…');
+        let says = |label: &str| label.starts_with(head) || comment.starts_with(label);
+        for (title, filter) in own.chain(pairs) {
+            if let Some(rule) = filter.rules.iter().find(|rule| says(&rule.label)) {
+                return Some(rule.span);
+            }
+            if comment == title || comment == format!("{title} policy") {
+                return Some(filter.span);
+            }
+        }
+        self.forwards.iter().find(|f| says(&f.label)).map(|f| f.span)
+    }
+}
+
 /// A named set of one family.
 #[derive(Clone, Debug)]
 pub struct Set {

@@ -23,7 +23,7 @@ fn every_example_passes_check() {
         assert!(output.status.success(), "{}:\n{stderr}", file.display());
         assert_eq!(stderr, "", "{} has warnings", file.display());
     }
-    assert!(seen >= 6, "only {seen} examples were found");
+    assert!(seen >= 8, "only {seen} examples were found");
 }
 
 #[test]
@@ -71,4 +71,23 @@ alone! { User, fn a_ring_of_a_thousand_routers_carries_packets_around_and_goes()
     site.ok("down");
     assert_eq!(site.processes(), Vec::<PathBuf>::new());
     assert_eq!(tree(Path::new("/run")), before);
+}}
+
+/// The example is up, its expectations are met, and nothing of it is left.
+fn keeps_its_promises(example: &str) {
+    let site = Site::of_example(example);
+    let before = tree(Path::new("/run"));
+    site.ok("up");
+    site.ok("test");
+    site.ok("plan --check");
+    site.ok("down");
+    assert_eq!(tree(Path::new("/run")), before);
+}
+
+alone! { User, fn only_ssh_comes_from_outside_and_everything_from_inside() {
+    keeps_its_promises("arch-bridge-policy");
+}}
+
+alone! { User, fn a_router_for_mesh_nodes_lets_through_one_way() {
+    keeps_its_promises("aredn-nat");
 }}

@@ -89,7 +89,7 @@ fn one(
     let firewall = Firewall {
         place,
         span: spec.node.span,
-        sets: scope.sets(),
+        sets: scope.sets.clone(),
         input,
         output,
         forward,

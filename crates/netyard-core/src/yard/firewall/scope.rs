@@ -21,6 +21,8 @@ pub(super) struct Scope<'a, 'r> {
     pub spec: &'a FirewallSpec,
     pub report: &'r mut Report,
     zones: BTreeMap<&'a str, Ends>,
+    /// The sets of the file, one for each family that is in it.
+    pub sets: Vec<Set>,
 }
 
 /// What a list of names means.
@@ -130,7 +132,8 @@ impl<'a, 'r> Scope<'a, 'r> {
         spec: &'a FirewallSpec,
         report: &'r mut Report,
     ) -> Self {
-        let mut scope = Self { world, node, spec, report, zones: BTreeMap::new() };
+        let sets = sets(spec);
+        let mut scope = Self { world, node, spec, report, zones: BTreeMap::new(), sets };
         let mut spans: Vec<(&str, Span)> = Vec::new();
         for (name, parts) in &spec.zones {
             if parts.is_empty() {
@@ -171,9 +174,8 @@ impl<'a, 'r> Scope<'a, 'r> {
             return Some(zone.clone());
         }
         if self.spec.sets.iter().any(|(set, _)| set.value == text) {
-            let own = self.sets();
             let of = |set: &Set| set.name == set_name(text, set.ipv6);
-            let sets = own.iter().filter(|s| of(s)).map(|s| (s.name.clone(), s.ipv6));
+            let sets = self.sets.iter().filter(|s| of(s)).map(|s| (s.name.clone(), s.ipv6));
             return Some(Ends { sets: sets.collect(), ..Ends::default() });
         }
         if let Ok(address) = text.parse::<IpAddr>() {
@@ -243,10 +245,20 @@ impl<'a, 'r> Scope<'a, 'r> {
         ends.has_interfaces().then_some(ends)
     }
 
-    /// Kernel names of the node's interfaces that are the yard's, `lo` among them.
-    pub fn own_interfaces(&self) -> Vec<String> {
-        let interfaces = self.node.map_or(&[][..], |n| &self.world.cast.nodes[n].interfaces);
-        let mut names: Vec<String> = interfaces.iter().map(|i| self.kernel(*i)).collect();
+    /// Kernel names of the host's interfaces that are the yard's, `lo` among them;
+    /// but for bridges that stand in for an interface outside.
+    fn own_interfaces(&self) -> Vec<String> {
+        let cast = self.world.cast;
+        let stands_in = |i: &usize| match cast.interfaces[*i].role {
+            Role::Bridge(network) => {
+                let uplink = cast.spec.networks[network].uplink.as_ref();
+                uplink.is_some_and(|u| matches!(u.way, WaySpec::Bridge(_)))
+            }
+            _ => false,
+        };
+        let interfaces = self.node.map_or(&[][..], |n| &cast.nodes[n].interfaces);
+        let own = interfaces.iter().filter(|i| !stands_in(i));
+        let mut names: Vec<String> = own.map(|i| self.kernel(*i)).collect();
         names.push("lo".to_owned());
         names.sort();
         names.dedup();
@@ -327,21 +339,6 @@ impl<'a, 'r> Scope<'a, 'r> {
         Some(addresses.map(|a| IpNet::from(a.net.addr())).collect())
     }
 
-    /// The sets of the file, one for each family that is in it.
-    pub fn sets(&self) -> Vec<Set> {
-        let mut sets = Vec::new();
-        for (name, nets) in &self.spec.sets {
-            for ipv6 in [false, true] {
-                let of = nets.iter().map(|n| n.value).filter(|n| matches!(n, IpNet::V6(_)) == ipv6);
-                let nets = aggregate(&of.collect::<Vec<_>>());
-                if !nets.is_empty() {
-                    sets.push(Set { name: set_name(&name.value, ipv6), ipv6, nets });
-                }
-            }
-        }
-        sets
-    }
-
     fn all_names(&self) -> Vec<String> {
         let cast = self.world.cast;
         let zones = self.spec.zones.iter().map(|(name, _)| name.value.clone());
@@ -356,6 +353,20 @@ impl<'a, 'r> Scope<'a, 'r> {
         names.extend(["any", "self", "uplink"].map(String::from));
         names
     }
+}
+
+fn sets(spec: &FirewallSpec) -> Vec<Set> {
+    let mut sets = Vec::new();
+    for (name, nets) in &spec.sets {
+        for ipv6 in [false, true] {
+            let of = nets.iter().map(|n| n.value).filter(|n| matches!(n, IpNet::V6(_)) == ipv6);
+            let nets = aggregate(&of.collect::<Vec<_>>());
+            if !nets.is_empty() {
+                sets.push(Set { name: set_name(&name.value, ipv6), ipv6, nets });
+            }
+        }
+    }
+    sets
 }
 
 /// The name that a set of one family has in the table.

@@ -43,10 +43,14 @@ pub(super) fn find(firewall: &Firewall, report: &mut Report) {
     }
 }
 
+/// Rules that each one is compared with at most: with thousands of them nobody
+/// reads every warning, and all pairs would take seconds.
+const COMPARED: usize = 500;
+
 fn rules(filter: &Filter, report: &mut Report) {
     for (at, rule) in filter.rules.iter().enumerate() {
         let is_final = |r: &&Rule| r.limit.is_none() && r.connections.is_none();
-        let mut earlier = filter.rules[..at].iter().filter(is_final);
+        let mut earlier = filter.rules[..at].iter().filter(is_final).take(COMPARED);
         let Some(first) = earlier.find(|first| shadows(first, rule)) else { continue };
         let is_all = |r: &Rule| {
             r.what.is_empty() && r.from == [End::Any] && r.to == [End::Any] && r.ipv6.is_none()

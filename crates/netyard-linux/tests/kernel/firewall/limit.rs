@@ -47,9 +47,9 @@ fn each_source_has_a_rate_of_its_own() {
         sh(
             "ip -n bed-in addr add 10.0.0.77/24 dev eth0; ip -n bed-in addr add fd00:1::77/64 dev eth0 nodad",
         );
-        for v6 in 0..2 {
+        for (v6, address) in OUT.iter().enumerate() {
             let limited = lab.udp("out", &at(OUT, 9)[v6]);
-            lab.ready("in", bare(OUT[v6]));
+            lab.ready("in", bare(address));
             assert_eq!(arrived(lab, IN, v6, &limited, 10), 3);
             assert_eq!(arrived(lab, ["10.0.0.77", "[fd00:1::77]"], v6, &limited, 10), 3);
             assert_eq!(arrived(lab, IN, v6, &limited, 10), 0);

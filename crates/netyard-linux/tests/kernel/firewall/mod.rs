@@ -3,8 +3,10 @@
 
 mod cone;
 mod filter;
+mod host;
 mod limit;
 mod nat;
+mod vm_firewall;
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -15,7 +17,7 @@ use netyard_core::diag::Source;
 use netyard_core::facts::Facts;
 use netyard_core::nft::Protocol;
 use netyard_core::spec;
-use netyard_core::state::{Object, State, lower};
+use netyard_core::state::{State, lower};
 use netyard_core::yard::{self, Yard};
 
 use crate::yard::{alone, down, inside, sh, snapshot, steps_left, up};
@@ -50,29 +52,18 @@ fn state(text: &str) -> State {
     lower(&resolve(text)).settled()
 }
 
-/// TEMPORARY
-fn up_nft(state: &State) -> State {
-    let rest: State = state
-        .objects()
-        .filter(|o| !matches!(o, Object::Table(_) | Object::FlowDevice(_)))
-        .cloned()
-        .collect();
-    up(&rest).unwrap_or_else(|error| panic!("{error}\n{error:?}"));
-    for o in state.objects() {
-        let Object::Table(t) = o else { continue };
-        let text = format!("table inet {0}\ndelete table inet {0}\n{t}", t.name);
-        std::fs::write("/run/rules.nft", &text).unwrap();
-        sh(&format!("ip netns exec bed-{} nft -f /run/rules.nft", t.place));
-    }
-    rest
-}
-
 /// Runs a test in a machine of its own on which this yard is up.
 fn lab(text: &str, test: impl FnOnce(&mut Lab) + Send) {
+    lab_after("", text, test);
+}
+
+/// The same on a machine of which this script was made something first.
+fn lab_after(script: &str, text: &str, test: impl FnOnce(&mut Lab) + Send) {
     alone(|| {
+        sh(script);
         let before = snapshot();
         let state = state(text);
-        let state = up_nft(&state);
+        up(&state).unwrap_or_else(|error| panic!("{error}\n{error:?}"));
         assert_eq!(steps_left(&state), [] as [String; 0]);
         test(&mut Lab);
         down().unwrap();
@@ -87,12 +78,15 @@ impl Lab {
     /// Another file in the place of the first.
     fn change(&mut self, text: &str) {
         let state = state(text);
-        let state = up_nft(&state);
+        up(&state).unwrap_or_else(|error| panic!("{error}\n{error:?}"));
         assert_eq!(steps_left(&state), [] as [String; 0]);
     }
 
     fn inside<R: Send>(&self, node: &str, work: impl FnOnce() -> R + Send) -> R {
-        inside(&format!("bed-{node}"), work)
+        match node {
+            "host" => work(),
+            node => inside(&format!("bed-{node}"), work),
+        }
     }
 
     /// Listens on every address of a node.

@@ -20,10 +20,10 @@ fn what_is_masqueraded_bears_the_address_of_the_interface_it_leaves_by() {
         sh(
             "ip -n bed-in addr add 10.0.0.77/24 dev eth0; ip -n bed-in addr add 10.0.0.78/24 dev eth0",
         );
-        for v6 in 0..2 {
+        for (v6, outer) in GW_OUT.iter().enumerate() {
             let listener = lab.listen("out", 80 + v6 as u16);
             drop(lab.opens("in", &at(OUT, 80 + v6 as u16)[v6]));
-            assert_eq!(peer(&listener).ip(), ip(GW_OUT[v6]));
+            assert_eq!(peer(&listener).ip(), ip(outer));
         }
         let out = lab.udp("out", "192.0.2.1:9");
         let seen = reach(&lab.udp("in", "10.0.0.77:7777"), &out);

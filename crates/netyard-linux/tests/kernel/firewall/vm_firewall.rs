@@ -1,0 +1,72 @@
+//! What a usual kernel may lack.
+
+use super::*;
+
+#[test]
+#[ignore = "needs the VM tier: flowtables"]
+fn an_offloaded_connection_goes_on_past_the_rules() {
+    use std::io::{Read, Write};
+    let text = sides(
+        "    forward: { policy: drop, allow: [ping, tcp 80] }\n    nat: { masquerade: outside }\n    offload: [inside, outside]\n",
+    );
+    lab(&text, |lab| {
+        let listener = lab.listen("out", 80);
+        let mut stream = lab.opens("in", &at(OUT, 80)[0]);
+        let mut server = loop {
+            if let Ok((server, _)) = listener.accept() {
+                break server;
+            }
+        };
+        server.set_nonblocking(false).unwrap();
+        let mut exchange = || {
+            for _ in 0..50 {
+                stream.write_all(&[7; 1000]).unwrap();
+                server.read_exact(&mut [0; 1000]).unwrap();
+                server.write_all(&[8]).unwrap();
+                stream.read_exact(&mut [0; 1]).unwrap();
+            }
+        };
+        exchange();
+        let before = lab.counted("gw", "what belongs to a connection");
+        exchange();
+        let after = lab.counted("gw", "what belongs to a connection");
+        assert!(after - before < 50, "{before} to {after}: the rules saw every packet");
+        let flows = sh("ip netns exec bed-gw grep -c OFFLOAD /proc/net/nf_conntrack || true");
+        assert_ne!(flows.trim(), "0");
+    });
+}
+
+#[test]
+#[ignore = "needs the VM tier: 802.1Q"]
+fn a_router_between_vlans_of_one_cable_masquerades_one_of_them() {
+    let text = r#"
+yard: bed
+networks: { trunk: {} }
+nodes:
+  gw:
+    forward: true
+    interfaces:
+      eth0: { network: trunk, address: none }
+      wan: { kind: vlan, parent: eth0, id: 1, address: 192.168.10.1/24 }
+      up: { kind: vlan, parent: eth0, id: 5, address: 203.0.113.1/24 }
+  node:
+    interfaces:
+      eth0: { network: trunk, address: none }
+      wan: { kind: vlan, parent: eth0, id: 1, address: 192.168.10.2/24, gateway: 192.168.10.1 }
+  world:
+    interfaces:
+      eth0: { network: trunk, address: none }
+      up: { kind: vlan, parent: eth0, id: 5, address: 203.0.113.2/24, gateway: 203.0.113.1 }
+firewall:
+  gw:
+    forward: { policy: drop }
+    policies: [ { from: wan, to: up, policy: accept } ]
+    nat: { masquerade: [ { out: up, from: wan } ] }
+"#;
+    lab(text, |lab| {
+        let (world, _node) = (lab.listen("world", 80), lab.listen("node", 80));
+        drop(lab.opens("node", "203.0.113.2:80"));
+        assert_eq!(peer(&world).ip(), "203.0.113.1".parse::<IpAddr>().unwrap());
+        assert_eq!(lab.tcp("world", "192.168.10.2:80"), Silent);
+    });
+}
