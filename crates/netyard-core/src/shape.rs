@@ -145,6 +145,9 @@ pub enum Value {
     Record(Record),
 }
 
+/// Stands in [`Record::failed`] for the keys that nobody knows.
+pub const UNKNOWN: &str = "";
+
 /// A mapping that fits its [`Shape`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {

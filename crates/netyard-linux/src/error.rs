@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use netyard_core::plan::Op;
 use rustix::io::Errno;
 
 /// What sort of failure it is; the command line chooses its exit code by it.
@@ -52,7 +53,7 @@ struct Body {
     what: String,
     errno: Option<Errno>,
     extack: Option<String>,
-    doing: Option<String>,
+    doing: Option<Box<Op>>,
     undone: Option<Undone>,
     hint: Option<String>,
     others: Vec<String>,
@@ -76,7 +77,7 @@ impl Error {
     /// The system refused something; `what` says what.
     pub fn system(what: impl Into<String>, error: impl Into<io::Error>) -> Self {
         let error = error.into();
-        match Errno::from_io_error(&error) {
+        match errno_in(&error) {
             Some(errno) => Self::new(ErrorKind::System, what).errno(errno),
             None => Self::new(ErrorKind::System, format!("{}: {error}", what.into())),
         }
@@ -96,10 +97,10 @@ impl Error {
         self
     }
 
-    /// With the command a person would have typed.
+    /// With what was being done.
     #[must_use]
-    pub fn doing(mut self, command: impl Into<String>) -> Self {
-        self.0.doing = Some(command.into());
+    pub fn doing(mut self, op: &Op) -> Self {
+        self.0.doing = Some(Box::new(op.clone()));
         self
     }
 
@@ -139,8 +140,8 @@ impl Error {
         self.0.extack.as_deref()
     }
 
-    /// The command a person would have typed.
-    pub fn get_doing(&self) -> Option<&str> {
+    /// What was being done.
+    pub fn get_doing(&self) -> Option<&Op> {
         self.0.doing.as_deref()
     }
 
@@ -171,6 +172,19 @@ impl fmt::Display for Error {
         }
         Ok(())
     }
+}
+
+/// The errno of an error, or of what sort it is: a library that adds a path to one
+/// hides its number.
+fn errno_in(error: &io::Error) -> Option<Errno> {
+    Errno::from_io_error(error).or(match error.kind() {
+        io::ErrorKind::NotFound => Some(Errno::NOENT),
+        io::ErrorKind::PermissionDenied => Some(Errno::ACCESS),
+        io::ErrorKind::ReadOnlyFilesystem => Some(Errno::ROFS),
+        io::ErrorKind::StorageFull => Some(Errno::NOSPC),
+        io::ErrorKind::NotADirectory => Some(Errno::NOTDIR),
+        _ => None,
+    })
 }
 
 /// `operation not supported (EOPNOTSUPP)`.
@@ -219,6 +233,13 @@ pub(crate) fn errno_of(name: &str) -> Option<Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_errno_is_found_under_a_path() {
+        let nowhere = tempfile::Builder::new().tempfile_in("/nowhere").unwrap_err();
+        let text = Error::system("could not write", nowhere).to_string();
+        assert_eq!(text, "could not write: no such file or directory (ENOENT)");
+    }
 
     #[test]
     fn an_errno_is_told_in_words_and_by_name() {

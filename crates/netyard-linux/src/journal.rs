@@ -113,9 +113,9 @@ pub fn interrupted(path: &Path) -> Result<Option<Interrupted>, Error> {
         }
     };
     let mut found: Option<Interrupted> = None;
-    for line in BufReader::new(file).lines() {
+    for line in BufReader::new(file).split(b'\n') {
         let line = line.map_err(|e| Error::system("could not read the journal", e))?;
-        let Ok(line) = serde_json::from_str::<Line<Batch>>(&line) else { break };
+        let Ok(line) = serde_json::from_slice::<Line<Batch>>(&line) else { break };
         match (line, &mut found) {
             (Line::Begin { version: VERSION, command, pid }, None) => {
                 found = Some(Interrupted { command, pid, steps: Vec::new(), batches_done: 0 });
@@ -154,6 +154,16 @@ mod tests {
         journal.end().unwrap();
         assert_eq!(interrupted(&path).unwrap(), None);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_no_journal_keeps_nobody_from_going_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        for garbage in [&b"\xff\xfe\n"[..], b"", b"\0\0\0", b"{}\n", b"[[[[[\n"] {
+            fs::write(&path, garbage).unwrap();
+            assert_eq!(interrupted(&path).unwrap(), None, "{garbage:?}");
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Record {
                     record.version
                 );
                 Err(Error::new(ErrorKind::State, what)
-                    .hint("`netyard down` with that version, or remove the state directory"))
+                    .hint("use that version, or `netyard down`, which works without it"))
             }
             record => Ok(record),
         }

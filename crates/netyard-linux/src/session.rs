@@ -70,6 +70,11 @@ pub struct Session {
     fresh_keeper: bool,
     descriptors: u64,
     record: Option<Record>,
+    /// Why there is no record though there should be one. Taking the yard away goes
+    /// by the marks in the kernel; whoever needs more ends with this.
+    unreadable: Option<Error>,
+    /// The node that a program is to run in.
+    asked_for: Option<NodeName>,
     sites: Option<Sites>,
     ears: Option<Ears>,
     unfinished: Vec<(Place, u32)>,
@@ -153,7 +158,10 @@ impl Session {
             }
         }
         let root = if rootless { dir.file("etc") } else { PathBuf::from("/etc/netns") };
-        let mut record = Record::read(&dir)?;
+        let (mut record, unreadable) = match Record::read(&dir) {
+            Ok(record) => (record, None),
+            Err(error) => (None, Some(error)),
+        };
         if fresh_keeper {
             // What is recorded went with the keeper that was killed.
             record = record.map(Record::of_what_is_gone);
@@ -165,11 +173,13 @@ impl Session {
             lock,
             published: Published::of(yard),
             keeper,
+            unreadable,
             files: Files::below(root),
             rootless,
             fresh_keeper,
             descriptors,
             record,
+            asked_for: None,
             sites: None,
             ears: None,
             unfinished: Vec::new(),
@@ -209,6 +219,7 @@ impl Session {
     /// What the pure steps need to know of the host. Of the kinds of links and
     /// qdiscs, only `kinds` are probed.
     pub fn facts(&mut self, kinds: &BTreeSet<String>) -> Result<Facts, Error> {
+        self.must_have_record()?;
         let mut facts = crate::facts::gather(&self.yard, kinds)?;
         facts.recorded_pools = self.record.as_ref().map(|r| r.pools.clone()).unwrap_or_default();
         facts.host_reachable = !self.rootless;
@@ -263,6 +274,7 @@ impl Session {
             published: &self.published,
             keeper: self.keeper.as_ref(),
             hints: desired,
+            node: self.asked_for.as_ref(),
             descriptors: self.descriptors,
         };
         let long = LongMarks::of(&self.yard, desired);
@@ -396,6 +408,10 @@ impl Session {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Applied, Error> {
         self.must_write()?;
+        self.must_have_record()?;
+        let namespace = |object: &&Object| matches!(object, Object::Namespace(_));
+        let namespaces = desired.objects().filter(namespace).count();
+        observe::enough_descriptors(namespaces, self.descriptors)?;
         if self.sites.is_none() {
             self.look(desired)?;
         }
@@ -454,6 +470,10 @@ impl Session {
             Ok(()) => error,
             Err(more) => error.others(vec![more.to_string()]),
         }
+    }
+
+    fn must_have_record(&mut self) -> Result<(), Error> {
+        self.unreadable.take().map_or(Ok(()), Err)
     }
 
     fn must_write(&self) -> Result<(), Error> {
@@ -571,6 +591,7 @@ impl Session {
     /// Runs a program inside a node, with the caller's terminal; an empty `argv`
     /// is the user's shell.
     pub fn exec(&mut self, node: &NodeName, argv: &[String]) -> Result<ExitStatus, Error> {
+        self.asked_for = Some(node.clone());
         if self.sites.is_none() {
             self.look(&State::default())?;
         }

@@ -60,6 +60,12 @@ fn make_dir(path: &Path) -> Result<(), Error> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             Err(Error::system(format!("could not create `{}`", path.display()), error))
         }
+        // Through a link one would write, and remove, somewhere else.
+        Err(_) if !fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir()) => {
+            let what =
+                format!("`{}` is no directory, and netyard keeps its state in one", path.display());
+            Err(Error::new(ErrorKind::State, what).hint("move it away"))
+        }
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 use std::io;
 
 use netyard_core::diag::{Report, Sources};
+use netyard_core::plan::ShellNames;
 use netyard_linux::ErrorKind;
 
 use crate::ui::count;
@@ -24,6 +25,8 @@ pub struct Error {
     pub kind: Kind,
     /// What to do about it, each one line.
     pub hints: Vec<String>,
+    /// The place in the file that it is due to: `netyard.yaml:14:5`.
+    pub place: Option<String>,
     /// The exit code, where it is not the kind's.
     pub code: Option<u8>,
 }
@@ -90,15 +93,23 @@ impl Error {
 
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
-        Self { kind, hints: Vec::new(), code: None }
+        Self { kind, hints: Vec::new(), place: None, code: None }
     }
 }
 
 /// The world said no, and said why.
 impl From<netyard_linux::Error> for Error {
     fn from(error: netyard_linux::Error) -> Self {
+        Self::of(&error, &ShellNames::default())
+    }
+}
+
+impl Error {
+    /// The world said no, told with the kernel's names of namespaces and interfaces.
+    pub fn of(error: &netyard_linux::Error, names: &ShellNames) -> Self {
         let mut details = Vec::new();
-        details.extend(error.get_doing().map(|command| format!("while doing: {command}")));
+        let command = error.get_doing().map(|op| op.shell(names).join("\n  "));
+        details.extend(command.map(|command| format!("while doing: {command}")));
         if let Some(undone) = error.get_undone() {
             details.push(format!("undone: {} of {}", undone.done, count(undone.of, "step")));
             details.extend(undone.failures.iter().map(|line| format!("not undone: {line}")));
@@ -108,7 +119,8 @@ impl From<netyard_linux::Error> for Error {
             ErrorKind::Bug => Kind::Bug(error.to_string()),
             _ => Kind::Failed(error.to_string(), details),
         };
-        Self { kind, hints: error.get_hint().map(Into::into).into_iter().collect(), code: None }
+        let hints = error.get_hint().map(Into::into).into_iter().collect();
+        Self { kind, hints, place: None, code: None }
     }
 }
 

@@ -3,8 +3,8 @@
 use netyard_core::check::{Finding, Phase, Scene, Severity, judge};
 use netyard_core::facts::{Facts, Survey};
 use netyard_core::name::YardName;
-use netyard_core::plan::{Plan, plan};
-use netyard_core::state::{State, lower};
+use netyard_core::plan::{Op, Plan, ShellNames, plan};
+use netyard_core::state::{Object, State, lower};
 use netyard_core::yard::Yard;
 use netyard_linux::keeper::Keeper;
 use netyard_linux::{Access, Observation, Session, list_yards, netns};
@@ -129,10 +129,17 @@ impl Meeting {
         Ok(())
     }
 
-    /// Makes the host as `desired` says.
-    pub fn apply(&mut self) -> Result {
-        let Self { session, plan, desired, .. } = self;
-        apply(session, plan, desired)
+    /// Makes the host as `desired` says; where it does not become so, the error
+    /// tells which place in the file that is due to.
+    pub fn apply(&mut self, file: &File) -> Result {
+        let Self { session, plan, desired, yard, seen, .. } = self;
+        try_apply(session, plan, desired).map_err(|error| {
+            let mut told = Error::of(&error, &ShellNames::of([&seen.state, desired]));
+            let object = error.get_doing().map(subject);
+            let span = object.and_then(|object| yard.origin(&file.spec, &object));
+            told.place = span.and_then(|span| ui::place(&file.sources, span));
+            told
+        })
     }
 
     /// True when there is nothing to change and nothing to take up.
@@ -143,13 +150,30 @@ impl Meeting {
 
 /// Makes the host as `desired` says, with progress.
 pub fn apply(session: &mut Session, plan: &Plan, desired: &State) -> Result {
+    Ok(try_apply(session, plan, desired)?)
+}
+
+/// What an op is about.
+fn subject(op: &Op) -> Object {
+    match op {
+        Op::Add { object } | Op::Remove { object } | Op::Set { to: object, .. } => object.clone(),
+        Op::AddPair { first, .. } | Op::RemovePair { first, .. } => {
+            Object::Interface(first.clone())
+        }
+    }
+}
+
+fn try_apply(
+    session: &mut Session,
+    plan: &Plan,
+    desired: &State,
+) -> std::result::Result<(), netyard_linux::Error> {
     let mut progress = ui::Progress::start();
     bug::host_is_changing(true);
     let applied = session.apply(plan, desired, &mut |at| progress.at(at));
     bug::host_is_changing(false);
     drop(progress);
-    applied?;
-    Ok(())
+    applied.map(drop)
 }
 
 fn facts(session: &mut Session, file: &File) -> Result<Facts> {

@@ -12,7 +12,7 @@ use crate::addr::Mac;
 use crate::diag::{Report, Span, Spanned, nearest, shape as say};
 use crate::interface::{KINDS, kind_entry};
 use crate::name::{FullName, NodeName};
-use crate::shape::{Field, Record, Shape, Type, Value};
+use crate::shape::{Field, Record, Shape, Type, UNKNOWN, Value};
 
 /// The node that is the host itself, and the interface that every node has:
 /// neither takes defaults.
@@ -96,6 +96,7 @@ impl<'a> Checker<'a> {
         for Entry { key, value } in entries(node) {
             let Some(field) = find(shapes, &key.value) else {
                 self.unknown_key(key, shapes);
+                record.failed.push(UNKNOWN);
                 continue;
             };
             if field.key == "kind" && std::ptr::eq(shapes[shapes.len() - 1], &INTERFACE)

@@ -259,6 +259,8 @@ pub struct InterfaceSpec {
     pub sysctl: Vec<(Spanned<String>, Spanned<String>)>,
     /// Its own `delay:`, `loss:` … on what it sends.
     pub impairment: Option<Spanned<Impairment>>,
+    /// It has a key that nobody knows: what it lacks may be that.
+    pub unsure: bool,
 }
 
 /// A kind and its settings; what needs other names resolved is left at a default.

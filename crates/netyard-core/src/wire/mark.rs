@@ -107,6 +107,13 @@ impl Mark {
         PREFIX.len() + self.yard.as_str().len() + length(&self.id) + other + 16 > ALIAS_MAX
     }
 
+    /// True for the alias of something of the yard's whose names are in it as a
+    /// hash: that it is the yard's can be read all the same.
+    pub fn is_hash(alias: &str, yard: &YardName) -> bool {
+        let rest = alias.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(yard.as_str()));
+        rest.is_some_and(|rest| rest.starts_with("/#"))
+    }
+
     /// Reads an alias; none for one that is not netyard's.
     pub fn parse(alias: &str) -> Option<Self> {
         let mut parts = alias.strip_prefix(PREFIX)?.split('/');
@@ -237,7 +244,10 @@ mod tests {
                 let Object::Interface(interface) = object else { unreachable!() };
                 let mark = Mark::of(&yard, interface);
                 assert!(mark.alias().len() <= ALIAS_MAX);
-                assert_eq!(long.read(&mark.alias()), Some(mark));
+                assert_eq!(long.read(&mark.alias()), Some(mark.clone()));
+                let hashed = Mark::parse(&mark.alias()).is_none();
+                assert_eq!(Mark::is_hash(&mark.alias(), &yard), hashed, "{length}");
+                assert!(!Mark::is_hash(&mark.alias(), &YardName::new("hom").unwrap()));
             }
         }
     }

@@ -443,6 +443,7 @@ impl<'s> Cast<'s> {
         for interface in &self.interfaces {
             let Some(entry) = interface.spec else { continue };
             let is_setting = entry.network.is_none()
+                && !entry.unsure
                 && entry.kind.as_ref().is_none_or(|k| matches!(k.value.kind, Kind::Veth(_)));
             if matches!(interface.role, Role::Broken) && is_setting {
                 let node = self.nodes[interface.node].name.as_str();

@@ -42,6 +42,7 @@ mod forward;
 mod gather;
 mod mtu;
 mod naming;
+mod origin;
 mod outside;
 mod pool;
 mod prefix;

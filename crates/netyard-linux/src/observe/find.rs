@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
-use netyard_core::name::YardName;
+use netyard_core::name::{NodeName, YardName};
 use netyard_core::state::{Object, Place, State};
 use netyard_core::wire::Mark;
 
@@ -20,6 +20,8 @@ pub(crate) struct Finding<'a> {
     pub keeper: Option<&'a Keeper>,
     /// Who has which name, for a namespace whose mark somebody removed.
     pub hints: &'a State,
+    /// A node that is asked for by name, which a mark that is a hash does not tell.
+    pub node: Option<&'a NodeName>,
     /// How many descriptors may be open.
     pub descriptors: u64,
 }
@@ -97,7 +99,8 @@ pub(crate) fn enough_descriptors(namespaces: usize, limit: u64) -> Result<(), Er
 }
 
 /// Which place a namespace is, by the mark on its `lo`, or by its name where
-/// somebody removed the mark; none where it is not the yard's.
+/// somebody removed the mark; none where it is not the yard's. Where the node's
+/// name is too long for the mark and nobody knows it, the namespace's stands in.
 fn place_of(alias: &str, name: &str, finding: &Finding<'_>) -> Option<Place> {
     let marked = Mark::parse(alias).filter(|mark| mark.yard == *finding.yard);
     let by_name = || {
@@ -106,5 +109,13 @@ fn place_of(alias: &str, name: &str, finding: &Finding<'_>) -> Option<Place> {
             _ => None,
         })
     };
-    marked.map(|mark| mark.id.place).or_else(by_name)
+    let asked_for = || {
+        let place = Place::Node(finding.node?.clone());
+        (crate::run::lo_mark(finding.yard, &place) == alias).then_some(place)
+    };
+    let by_hash = || {
+        let node = NodeName::new(name).ok().filter(|_| Mark::is_hash(alias, finding.yard))?;
+        Some(Place::Node(node))
+    };
+    marked.map(|mark| mark.id.place).or_else(by_name).or_else(asked_for).or_else(by_hash)
 }

@@ -243,7 +243,7 @@ impl Run<'_> {
             let what = format!("{}: {status}", words::could_not(op));
             return Err(Error::new(ErrorKind::System, what)
                 .extack(Some(process::tail(&log)).filter(|text| !text.is_empty()))
-                .doing(op.to_string()));
+                .doing(op));
         }
         let altname = crate::observe::ran_altname(command);
         self.note_on_lo(&place, &[altname], true).map_err(|e| refused_by_system(op, e))

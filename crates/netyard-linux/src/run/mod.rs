@@ -47,7 +47,7 @@ use crate::record::Record;
 use crate::state_dir::StateDir;
 use crate::sysctl::Proc;
 
-pub(crate) use namespaces::{down_interfaces, drop_and_wait};
+pub(crate) use namespaces::{down_interfaces, drop_and_wait, lo_mark};
 
 /// How far a command is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -358,7 +358,7 @@ fn refused(op: &Op, failure: Failure) -> Error {
     let error = Error::new(ErrorKind::Refused, words::could_not(op))
         .errno(failure.errno)
         .extack(text)
-        .doing(op.to_string());
+        .doing(op);
     match words::hint(op, failure.errno) {
         Some(hint) => error.hint(hint),
         None => error,
@@ -368,7 +368,7 @@ fn refused(op: &Op, failure: Failure) -> Error {
 /// The system's refusal of an op.
 fn refused_by_system(op: &Op, error: std::io::Error) -> Error {
     let hint = Errno::from_io_error(&error).and_then(|errno| words::hint(op, errno));
-    let error = Error::system(words::could_not(op), error).doing(op.to_string());
+    let error = Error::system(words::could_not(op), error).doing(op);
     match hint {
         Some(hint) => error.hint(hint),
         None => error,

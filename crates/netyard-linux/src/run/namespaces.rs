@@ -173,7 +173,7 @@ impl Run<'_> {
 }
 
 /// The alias of a namespace's `lo`.
-fn lo_mark(yard: &YardName, place: &Place) -> String {
+pub(crate) fn lo_mark(yard: &YardName, place: &Place) -> String {
     let Ok(name) = FullName::new("lo") else { return String::new() };
     let id = InterfaceId { place: place.clone(), name };
     Mark { yard: yard.clone(), id, other: None, host_name: None }.alias()

@@ -31,11 +31,11 @@ impl Up {
         let file = File::read(&self.file.origin())?;
         let mut met = Meeting::of(&file, Access::Write)?;
         met.tell_concerns()?;
-        self.bring_up(&mut met, started)?;
+        self.bring_up(&file, &mut met, started)?;
         if self.test { test::prove_now(self.file, &file, &mut met) } else { Ok(()) }
     }
 
-    fn bring_up(&self, met: &mut Meeting, started: Instant) -> Result {
+    fn bring_up(&self, file: &File, met: &mut Meeting, started: Instant) -> Result {
         if met.is_settled() {
             return ui::print(&format!("up: nothing to do, {}\n", ui::size(&met.yard)));
         }
@@ -47,7 +47,7 @@ impl Up {
         }
         let is_new = met.seen.state.is_empty();
         met.session.set_pools(&met.yard.pools);
-        met.apply()?;
+        met.apply(file)?;
         let time = ui::duration(started.elapsed());
         let size = ui::size(&met.yard);
         if !is_new {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use netyard_core::diag::{Diagnostic, Label, Report, Severity, Source, Sources};
+use netyard_core::diag::{Diagnostic, Label, Report, Severity, Source, Sources, Span};
 use serde_json::{Value, json};
 
 use super::{HINT, note, to_stderr};
@@ -195,9 +195,17 @@ pub fn report_json(sources: &Sources, report: &Report) -> Value {
     json!({ "version": 1, "diagnostics": diagnostics.collect::<Vec<_>>() })
 }
 
+/// A place as one reads it: `netyard.yaml:14:5`.
+pub fn place(sources: &Sources, span: Span) -> Option<String> {
+    let source = sources.0.get(span.file as usize)?;
+    let before = source.text.get(..span.start as usize)?;
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let number = before.matches('\n').count() + 1;
+    Some(format!("{}:{number}:{}", source.name, line.chars().count() + 1))
+}
+
 #[cfg(test)]
 mod tests {
-    use netyard_core::diag::Span;
 
     use super::*;
 

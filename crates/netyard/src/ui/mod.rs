@@ -17,7 +17,7 @@ use netyard_core::yard::Yard;
 
 use crate::error::{Error, Kind, Result, errno_text};
 
-pub use diagnostic::{report_json, show_report};
+pub use diagnostic::{place, report_json, show_report};
 pub use finding::finding_text;
 pub use plan::plan_lines;
 pub use progress::{Progress, restore_terminal};
@@ -88,6 +88,9 @@ pub fn show_error(error: &Error) {
         Kind::Text(sources, report) => show_report(sources, report),
         Kind::Failed(message, details) => {
             headline(message);
+            if let Some(place) = &error.place {
+                to_stderr(&format!("  {FAINT}-->{FAINT:#} {place}\n"));
+            }
             details.iter().for_each(|line| to_stderr(&format!("  {line}\n")));
         }
         Kind::CommandLine(message) => headline(message),

@@ -89,7 +89,8 @@ alone! { User, fn a_failing_command_undoes_all_and_leaves_nothing() {
     let up = site.netyard("up").assert().code(1).stdout_eq("");
     up.stderr_eq(str![[r#"
 error: could not run command `sh -c exit 7` in node `a`: exit status: 7
-  while doing: [..]sh -c[..]
+  --> netyard.yaml:2:22
+  while doing: ip netns exec pair-a sh -c 'exit 7'
   undone: [..] of [..] steps
 
 "#]]);

@@ -10,6 +10,7 @@ mod doctor;
 mod examples;
 mod expect;
 mod explain;
+mod hostile;
 mod pure;
 mod readme;
 mod site;

@@ -46,6 +46,15 @@ impl Site {
             .env_remove("NO_COLOR")
     }
 
+    /// A command that goes on while the test does.
+    pub fn netyard_child(&self, arguments: &[&str]) -> std::process::Child {
+        std::process::Command::new(self.binary())
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .spawn()
+            .expect("the binary")
+    }
+
     pub fn run(&self, line: &str) -> Output {
         self.netyard(line).output().expect("the binary")
     }

@@ -56,6 +56,26 @@ alone! { User, fn the_keeper_is_alone_in_its_process_namespace() {
     site.ok("down");
 }}
 
+alone! { User, fn interfaces_of_one_name_and_two_kinds_each_get_their_settings() {
+    // A tun begins with `accept_dad` at -1, a veth at 1: what one begins with says
+    // nothing of the other.
+    let site = Site::new("\
+yard: k
+nodes:
+  a: { interfaces: { x: { sysctl: { ipv6.accept_dad: 1 } } } }
+  b: {}
+  c: { interfaces: { x: { kind: tun, sysctl: { ipv6.accept_dad: 1 } } } }
+links: [[a:x, b:y]]
+");
+    let seen = |node: &str| {
+        site.ok(&format!("exec {node} -- cat /proc/sys/net/ipv6/conf/x/accept_dad"))
+    };
+    site.ok("up");
+    assert_eq!((seen("a"), seen("c")), ("1\n".to_owned(), "1\n".to_owned()));
+    site.ok("plan --check");
+    site.ok("down");
+}}
+
 alone! { User, fn the_starter_comes_up_and_its_far_ends_meet() {
     let site = Site::new("");
     fs::remove_file(site.path().join("netyard.yaml")).unwrap();

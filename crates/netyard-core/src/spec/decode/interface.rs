@@ -4,7 +4,7 @@ use super::address::{addresses, port_vlans, via};
 use super::{beside, full_name, kernel_name, link, settings};
 use crate::diag::{Report, Spanned, shape as say};
 use crate::interface::{BridgePort, Kind, kind_entry};
-use crate::shape::Record;
+use crate::shape::{Record, UNKNOWN};
 use crate::spec::{InterfaceSpec, KindSpec};
 
 pub(super) fn read(
@@ -47,6 +47,7 @@ pub(super) fn read(
         up: record.bool("up").is_none_or(|u| u.value),
         sysctl: settings(record, "sysctl"),
         impairment: link::impairment(&[record], report),
+        unsure: record.failed.contains(&UNKNOWN),
         name,
     })
 }
