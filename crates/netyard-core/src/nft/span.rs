@@ -182,7 +182,7 @@ mod tests {
     fn elements_are_read_as_they_were_written() {
         let all = [
             (SetKind::Ipv4, vec!["0.0.0.0/8", "10.0.0.5", "10.0.0.7-10.0.0.9", "224.0.0.0/3"]),
-            (SetKind::Ipv6, vec!["fd00::/8", "fd99::1", "fe80::1-fe80::5"]),
+            (SetKind::Ipv6, vec!["fd00::/8", "fc99::1", "fe80::1-fe80::5"]),
             (SetKind::Port, vec!["0-5", "22", "1024-65535"]),
             (SetKind::Interface, vec!["eth0", "wlan*", "x"]),
         ];

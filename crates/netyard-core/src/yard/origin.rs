@@ -70,7 +70,7 @@ impl Yard {
         let written = node(spec, &route.place)
             .and_then(|node| node.routes.iter().find(|written| is_it(&written.to.value)));
         let device = || {
-            let name = route.hops.iter().next().map(|hop| hop.interface.clone())?;
+            let name = route.hops.first().map(|hop| hop.interface.clone())?;
             self.interface_span(&InterfaceId { place: route.place.clone(), name })
         };
         written.map(|written| written.span).or_else(device)
