@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use netyard_core::plan::Op;
+use netyard_core::state::Place;
 use rustix::io::Errno;
 
 /// What sort of failure it is; the command line chooses its exit code by it.
@@ -57,6 +58,7 @@ struct Body {
     undone: Option<Undone>,
     hint: Option<String>,
     others: Vec<String>,
+    place: Option<Place>,
 }
 
 impl Error {
@@ -71,6 +73,7 @@ impl Error {
             undone: None,
             hint: None,
             others: Vec::new(),
+            place: None,
         }))
     }
 
@@ -125,6 +128,13 @@ impl Error {
         self
     }
 
+    /// With the namespace whose part of the file it is due to.
+    #[must_use]
+    pub fn at(mut self, place: &Place) -> Self {
+        self.0.place = Some(place.clone());
+        self
+    }
+
     /// What sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -153,6 +163,11 @@ impl Error {
     /// What the user can do.
     pub fn get_hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
+    }
+
+    /// The namespace whose part of the file it is due to, where no change is.
+    pub fn get_place(&self) -> Option<&Place> {
+        self.0.place.as_ref()
     }
 
     /// What failed beside it, one line each.

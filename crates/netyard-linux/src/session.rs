@@ -320,8 +320,10 @@ impl Session {
         }
         let yard = &self.yard;
         for table in texts {
-            let compiled = Worker::run(|worker| crate::nft::compile(worker, yard, &table));
-            desired.insert(Object::Table(Box::new(compiled.map_err(no_thread)??)));
+            let compiled = Worker::run(|worker| crate::nft::compile(worker, yard, &table))
+                .map_err(no_thread)?
+                .map_err(|error| error.at(&table.place))?;
+            desired.insert(Object::Table(Box::new(compiled)));
         }
         Ok(desired)
     }

@@ -100,7 +100,13 @@ impl Meeting {
         }
         let collides = warnings.0.iter().filter(|d| d.code == "upstream-collides");
         let collisions = collides.map(|d| d.message.clone()).collect();
-        let desired = session.prepare(lower(&yard))?;
+        let desired = session.prepare(lower(&yard)).map_err(|error| {
+            let firewall = yard.firewalls.iter().find(|f| Some(&f.place) == error.get_place());
+            let span = firewall.and_then(|f| f.raw.as_ref()).map(|raw| raw.span);
+            let mut told = Error::from(error);
+            told.place = span.and_then(|span| ui::place(&file.sources, span));
+            told
+        })?;
         let seen = session.observe(&desired)?;
         let plan = plan(&seen.state, &desired);
         session.probe(&plan)?;

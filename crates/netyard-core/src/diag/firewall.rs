@@ -318,17 +318,3 @@ pub fn lockout(span: Span, port: u16) -> Diagnostic {
     .at(span, "a new session would not be let in")
     .hint(format!("allow `tcp {port}`, or bring it up with a rollback: see `netyard up --help`"))
 }
-
-/// A text of nft's that cannot be read.
-pub fn raw_fault(line: usize, why: &str, span: Span) -> Diagnostic {
-    Diagnostic::error("raw-rules", format!("line {line} of `raw`: {why}"))
-        .at(span, "")
-        .hint("docs/firewall.md has the words of nft that netyard knows")
-}
-
-/// A chain of `raw` with the name of one of netyard's.
-pub fn raw_chain_taken(name: &str, span: Span) -> Diagnostic {
-    Diagnostic::error("raw-rules", format!("the chain `{name}` is netyard's own"))
-        .at(span, "")
-        .hint("choose another name; a chain of yours may have the same hook and another priority")
-}

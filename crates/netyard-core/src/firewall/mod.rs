@@ -19,7 +19,6 @@ mod cone;
 mod filter;
 mod nat;
 mod need;
-pub mod raw;
 mod table;
 mod uplink;
 mod words;
@@ -28,8 +27,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::diag::Span;
-use crate::nft::{Chain, PortRange, Protocol};
+use crate::diag::{Span, Spanned};
+use crate::nft::{PortRange, Protocol};
 use crate::spec::firewall::{Limit, Translated};
 use crate::state::Place;
 
@@ -67,8 +66,8 @@ pub struct Firewall {
     pub mss: Option<Option<u16>>,
     /// `offload:` kernel names, sorted.
     pub offload: Vec<String>,
-    /// `raw:`, read.
-    pub raw: Vec<Chain>,
+    /// `raw:`, which only nft reads.
+    pub raw: Option<Spanned<String>>,
 }
 
 impl Firewall {

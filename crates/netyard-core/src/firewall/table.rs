@@ -37,7 +37,6 @@ fn table(yard: &Yard, place: &Place) -> Option<Table> {
             more.push(cone.chain);
         }
         more.extend(firewall.mss.map(mss));
-        more.extend(firewall.raw.iter().cloned());
         if !firewall.offload.is_empty() {
             forward.first.push(offload());
             forward.needed = true;
@@ -60,7 +59,8 @@ fn table(yard: &Yard, place: &Place) -> Option<Table> {
     let all: Vec<Chain> =
         chains.jumped.into_iter().chain(filters).chain(more).chain(nat_chains(nat)).collect();
     learned.extend(chains.learned);
-    (!all.is_empty()).then(|| Table {
+    let raw = firewall.and_then(|f| f.raw.as_ref()).map(|raw| raw.value.clone());
+    (!all.is_empty() || raw.is_some()).then(|| Table {
         place: place.clone(),
         name: table_name(&yard.name),
         sets: firewall.map(sets).unwrap_or_default(),
@@ -68,7 +68,7 @@ fn table(yard: &Yard, place: &Place) -> Option<Table> {
         others: Vec::new(),
         flowtables: firewall.map(flowtables).unwrap_or_default(),
         chains: all,
-        raw: String::new(),
+        raw: raw.unwrap_or_default(),
     })
 }
 

@@ -191,6 +191,10 @@ pub(crate) fn apply(
     yard: &YardName,
     to: &Table,
 ) -> Result<(), Trouble> {
+    if !to.raw.trim().is_empty() {
+        // Rules that are asked for and not made would let through what they forbid.
+        return Err(io::Error::other("`raw` text that nft has not compiled").into());
+    }
     let mut last = None;
     for _ in 0..TRIES {
         let number = generation(socket)?;

@@ -5,8 +5,9 @@
 //! other. So nft checks the text before anything is touched, and the text's rules
 //! are in the same transaction as all others, are undone, and are looked after.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use netyard_core::name::YardName;
 use netyard_core::nft::Table;
@@ -24,39 +25,95 @@ pub(crate) fn compile(worker: &mut Worker, yard: &YardName, table: &Table) -> Re
     let mut socket = Socket::open(Protocol::Netfilter).map_err(failed)?;
     let plain = Table { raw: String::new(), ..table.clone() };
     apply(&mut socket, None, yard, &plain).map_err(|trouble| told(table, trouble))?;
-    run_nft(table)?;
+    let text = format!("table inet {} {{\n{}\n}}\n", table.name, table.raw);
+    nft(table, &["-f", "-"], &text)?;
     let found = observe(&mut socket, yard, &table.place, Some(&plain)).map_err(failed)?;
-    match found {
-        Some(found) => Ok(found.table),
-        None => Err(Error::new(ErrorKind::Refused, could_not(table))
-            .extack(Some("the text takes the table away that it is in".to_owned()))),
+    let refused = |why: String| Error::new(ErrorKind::Refused, could_not(table)).extack(Some(why));
+    let Some(found) = found else {
+        return Err(refused("the text takes the table away that it is in".to_owned()));
+    };
+    match lost(worker, yard, table, &found.table)? {
+        None => Ok(found.table),
+        Some(line) => Err(refused(format!("a table of netyard's has no place for `{line}`"))),
     }
 }
 
-fn run_nft(table: &Table) -> Result<(), Error> {
+/// What of the text is not in the table that was read, as nft lists it: named
+/// counters, hooks of devices, other tables. It is what nft does not list of that
+/// table, made in a namespace of its own.
+fn lost(
+    worker: &mut Worker,
+    yard: &YardName,
+    table: &Table,
+    compiled: &Table,
+) -> Result<Option<String>, Error> {
+    let failed = |e| Error::system(could_not(table), e);
+    let written = list(table)?;
+    let _scratch = worker.create(None).map_err(failed)?;
+    let mut socket = Socket::open(Protocol::Netfilter).map_err(failed)?;
+    apply(&mut socket, None, yard, compiled).map_err(|trouble| told(table, trouble))?;
+    let made = list(table)?;
+    let made: BTreeSet<&str> = made.lines().map(str::trim).collect();
+    Ok(written.lines().map(str::trim).find(|line| !made.contains(line)).map(str::to_owned))
+}
+
+/// The namespace's ruleset, without what was counted.
+fn list(table: &Table) -> Result<String, Error> {
+    nft(table, &["-s", "list", "ruleset"], "")
+}
+
+/// What nft prints.
+fn nft(table: &Table, arguments: &[&str], input: &str) -> Result<String, Error> {
     let failed = |e: io::Error| {
-        let absent = e.kind() == io::ErrorKind::NotFound;
-        let error = Error::system(could_not(table), e);
-        if absent { error.hint("`raw` needs the program `nft`: package nftables") } else { error }
+        if e.kind() != io::ErrorKind::NotFound {
+            return Error::system(could_not(table), e);
+        }
+        let what = format!("the `raw` text of the firewall of `{}` needs `nft`", table.place);
+        Error::new(ErrorKind::System, format!("{what}, and there is no such program"))
+            .hint("install the package nftables, or say it without `raw`")
     };
-    let text = format!("table inet {} {{ {}\n}}\n", table.name, table.raw);
-    let mut child = Command::new("nft")
-        .args(["-f", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
+    let mut child = start("nft", arguments)
+        .or_else(|e| match e.kind() {
+            // Users without root do not have it in their PATH.
+            io::ErrorKind::NotFound => start("/usr/sbin/nft", arguments),
+            _ => Err(e),
+        })
         .map_err(failed)?;
     if let Some(mut stdin) = child.stdin.take() {
         // What nft says of a text that it stops reading is said below.
-        let _ = stdin.write_all(text.as_bytes());
+        let _ = stdin.write_all(input.as_bytes());
     }
     let output = child.wait_with_output().map_err(failed)?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let said = String::from_utf8_lossy(&output.stderr).replace("/dev/stdin:", "raw:");
-    Err(Error::new(ErrorKind::Refused, could_not(table)).extack(Some(said.trim().to_owned())))
+    let said = in_the_text(&String::from_utf8_lossy(&output.stderr), &table.raw);
+    Err(Error::new(ErrorKind::Refused, could_not(table)).extack(Some(said)))
+}
+
+fn start(nft: &str, arguments: &[&str]) -> io::Result<Child> {
+    Command::new(nft)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+}
+
+/// What nft says, with the lines counted within the text: nft reads one before it.
+/// An end that is missing is told at the text's last line.
+fn in_the_text(said: &str, text: &str) -> String {
+    let last = text.lines().count().max(1);
+    let lines = said.trim().lines().map(|line| {
+        let place = line.strip_prefix("/dev/stdin:").and_then(|rest| rest.split_once(':'));
+        match place.and_then(|(number, rest)| Some((number.parse::<usize>().ok()?, rest))) {
+            Some((number, rest)) => {
+                format!("raw:{}:{rest}", number.saturating_sub(1).clamp(1, last))
+            }
+            None => line.to_owned(),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn could_not(table: &Table) -> String {

@@ -12,6 +12,7 @@ mod expect;
 mod explain;
 mod hostile;
 mod pure;
+mod raw;
 mod readme;
 mod site;
 mod ui;

@@ -14,8 +14,7 @@ use super::naming::Names;
 use crate::diag::yard as diag;
 use crate::diag::{Report, firewall as say};
 use crate::facts::Facts;
-use crate::firewall::{Firewall, raw};
-use crate::nft::Chain;
+use crate::firewall::Firewall;
 use crate::spec::firewall::FirewallSpec;
 use crate::state::Place;
 
@@ -57,25 +56,6 @@ pub(super) fn resolve(world: World<'_>, report: &mut Report) -> Vec<Firewall> {
     firewalls
 }
 
-/// The chains of `raw:`.
-fn raw(spec: &FirewallSpec, report: &mut Report) -> Vec<Chain> {
-    let Some(text) = &spec.raw else { return Vec::new() };
-    match raw::parse(&text.value) {
-        Ok(chains) => {
-            let ours = ["input", "output", "forward", "mss"];
-            let is_ours = |name: &str| ours.contains(&name) || name.starts_with("nat-");
-            if let Some(chain) = chains.iter().find(|c| is_ours(&c.name)) {
-                report.push(say::raw_chain_taken(&chain.name, text.span));
-            }
-            chains
-        }
-        Err(fault) => {
-            report.push(say::raw_fault(fault.line, &fault.why, text.span));
-            Vec::new()
-        }
-    }
-}
-
 fn one(
     world: World<'_>,
     node: Option<usize>,
@@ -101,7 +81,7 @@ fn one(
         behaviour: nat::behaviour(&mut scope),
         mss: spec.mss,
         offload: scope.devices(&spec.offload),
-        raw: raw(spec, scope.report),
+        raw: spec.raw.clone(),
     };
     check::nat(&firewall, spec, scope.report);
     check::lockout(&firewall, world.facts, scope.report);
