@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 /// Set in the isolated process.
-const MARK: &str = "NETYARD_BENCH_ISOLATED";
+pub const MARK: &str = "NETYARD_BENCH_ISOLATED";
 
 /// Whether this process already is the isolated one.
 pub fn isolated() -> bool {

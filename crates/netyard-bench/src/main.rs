@@ -1,6 +1,7 @@
 //! The benchmark: a floor, netyard and its peers in turns, in a namespace of
 //! its own. `netyard-bench --help` lists the options.
 
+mod beside;
 mod floor;
 mod isolate;
 mod measure;
@@ -10,6 +11,7 @@ mod ping;
 mod plot;
 mod record;
 mod report;
+mod rules;
 mod tool;
 
 use floor::Shape;
@@ -27,8 +29,9 @@ fn main() -> ExitCode {
         Some("ping") => ping_neighbour(),
         Some("drain") => nat::drain().map(|()| ExitCode::SUCCESS),
         Some("pour") => nat::pour(&words[1..]).map(|()| ExitCode::SUCCESS),
-        Some("nat") if !isolate::isolated() => isolate::run_again(),
-        Some("nat") => nat::compare(&words[1..]),
+        Some("nat" | "rules" | "beside") if !isolate::isolated() => isolate::run_again(),
+        Some("nat" | "rules") => beside::alone(&words),
+        Some("beside") => beside::child(&words[1..]),
         Some("floor") if isolate::isolated() => floor_alone(&words[1..]),
         Some("--help" | "-h") => {
             println!("{}", options::HELP);
@@ -110,6 +113,12 @@ fn bench(options: &Options) -> io::Result<ExitCode> {
             }
         }
     }
-    report::write(options, &records)?;
+    let mut pairs = Vec::new();
+    if options.firewalls {
+        let failed;
+        (pairs, failed) = beside::all(options);
+        failures += failed;
+    }
+    report::write(options, &records, &pairs)?;
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,17 +1,17 @@
 //! One TCP stream through a router that translates addresses: as a yard's
 //! uplink, and wired by hand with `ip` and `nft`, in turns on the same machine.
 
+use crate::beside::{Beside, median, sh, succeed};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a yard's router must reach of the hand-made one's throughput.
 const TARGET: f64 = 0.95;
 /// How long one stream lasts.
 const LENGTH: Duration = Duration::from_secs(1);
-const RUNS: usize = 9;
 const PORT: u16 = 5001;
 /// In the outer namespace.
 const SINK: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -44,14 +44,11 @@ networks: { lan: { prefix: 10.77.0.0/24, uplink: { masquerade: auto, ipv6: none 
 nodes: { a: { interfaces: { eth0: { network: lan } } } }
 ";
 
-/// Measures both and prints the medians; fails where the yard's is slower than
-/// [`TARGET`] of the other.
+/// Measures both.
 ///
 /// # Errors
 /// What a program or the kernel said.
-pub fn compare(words: &[String]) -> io::Result<ExitCode> {
-    let netyard = Path::new(words.first().map_or("target/release/netyard", String::as_str));
-    let runs = words.get(1).and_then(|word| word.parse().ok()).unwrap_or(RUNS);
+pub fn measure(netyard: &Path, runs: usize) -> io::Result<Vec<Beside>> {
     let file = std::env::temp_dir().join("netyard-bench-nat.yaml");
     std::fs::write(&file, YARD)?;
     let yard = |verb: &str| {
@@ -79,11 +76,15 @@ pub fn compare(words: &[String]) -> io::Result<ExitCode> {
     }
     std::fs::remove_file(&file)?;
     let (hand, ours) = (median(&mut hand), median(&mut ours));
-    let ratio = ours / hand;
-    println!(
-        "NAT router, one TCP stream, median of {runs}: by hand {hand:.2} Gbit/s, a yard {ours:.2} Gbit/s, {ratio:.3} of it"
-    );
-    Ok(if ratio >= TARGET { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(vec![Beside {
+        what: "one TCP stream through a NAT router".into(),
+        unit: "Gbit/s".into(),
+        hand,
+        ours,
+        least: Some(TARGET),
+        runs,
+        ..Beside::default()
+    }])
 }
 
 /// Gigabits per second from a namespace to the outer one.
@@ -142,18 +143,4 @@ pub fn pour(words: &[String]) -> io::Result<()> {
         stream.write_all(&buffer)?;
     }
     Ok(())
-}
-
-fn sh(script: &str) -> io::Result<()> {
-    succeed(Command::new("sh").args(["-ec", script]))
-}
-
-fn succeed(command: &mut Command) -> io::Result<()> {
-    let status = command.status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("{command:?}: {status}"))) }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! The report: a Markdown table, the raw records as JSON, the plot.
 
+use crate::beside::{self, Beside};
 use crate::floor::Shape;
 use crate::options::Options;
 use crate::record::{Cell, Record};
@@ -16,12 +17,15 @@ const DRAIN_NOISE: f64 = 50.0;
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write(options: &Options, records: &[Record]) -> io::Result<()> {
+pub fn write(options: &Options, records: &[Record], pairs: &[Beside]) -> io::Result<()> {
     std::fs::create_dir_all(&options.out)?;
-    let text = markdown(options, records);
+    let mut text = markdown(options, records);
+    if !pairs.is_empty() {
+        let _ = write!(text, "\n## Firewalls\n\n{}", beside::table(pairs));
+    }
     print!("{text}");
     std::fs::write(options.out.join("report.md"), text)?;
-    let json = serde_json::json!({ "format": FORMAT, "records": records });
+    let json = serde_json::json!({ "format": FORMAT, "records": records, "beside": pairs });
     std::fs::write(options.out.join("report.json"), serde_json::to_string_pretty(&json)?)?;
     std::fs::write(options.out.join("plot.svg"), plot::svg(options, records))
 }
