@@ -104,8 +104,9 @@ impl Health {
         }
     }
 
-    /// For people; `all` shows what is well, too.
-    pub fn text(&self, all: bool, counters: bool) -> String {
+    /// For people; `all` shows what is well, too. A yard that `differs` from its
+    /// file is not well, whatever its interfaces say.
+    pub fn text(&self, all: bool, counters: bool, differs: bool) -> String {
         let nodes = self.nodes.iter().filter(|node| !node.netns.is_empty());
         let size = ui::count(nodes.count(), "node");
         if !self.up {
@@ -114,6 +115,7 @@ impl Health {
         let ill = self.nodes.iter().filter(|node| !node.is_well()).count();
         let ill_links = self.links.iter().filter(|link| link.state != WELL).count();
         let health = match (ill, ill_links) {
+            (0, 0) if differs => "differs from the file".to_owned(),
             (0, 0) => "all is well".to_owned(),
             (_, 0) => format!("{} not well", ui::count(ill, "node")),
             (0, _) => format!("{} not well", ui::count(ill_links, "link")),

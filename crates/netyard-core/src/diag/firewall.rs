@@ -71,6 +71,30 @@ pub fn log_too_long(span: Span, length: usize, most: usize) -> Diagnostic {
     .at(span, "")
 }
 
+/// A line in the log that begins with what would end or break it.
+pub fn log_text(span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "log-text",
+        "a line of the log begins with letters of one line: no quotes, no control characters",
+    )
+    .at(span, "")
+}
+
+/// A rule of `allow` or `deny` that says nothing.
+pub fn rule_empty(span: Span) -> Diagnostic {
+    Diagnostic::error("rule-empty", "a rule that says nothing would match everything")
+        .at(span, "")
+        .hint("write `any` if that is what you mean")
+}
+
+/// A forward whose ports lead beyond the last one.
+pub fn ports_past_the_last(span: Span, whole: Span, last: u32) -> Diagnostic {
+    Diagnostic::error("ports-past-the-last", format!("they would lead to port {last}"))
+        .at(span, "counted from here")
+        .at(whole, "these ports")
+        .hint("the last port is 65535")
+}
+
 /// A rate of nothing.
 pub fn rate_zero(span: Span) -> Diagnostic {
     Diagnostic::error("rate-zero", "a rate of 0 lets nothing pass")

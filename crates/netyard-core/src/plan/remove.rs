@@ -165,12 +165,15 @@ impl<'f, 'a> Removal<'f, 'a> {
                 }
                 None => false,
             },
-            // Of several next hops, IPv6 forgets only the one that goes.
+            // Of several next hops, IPv6 forgets only the one that goes. What is
+            // removed before the interface takes gateways out of reach, and the
+            // last IPv4 address every route of its family.
             Object::Route(o) => match &*o.hops {
                 [hop] => {
                     let name = hop.interface.clone();
                     let id = crate::state::InterfaceId { place: o.place.clone(), name };
-                    self.goes_with(number, &id) && (hop.gateway.is_none() || !self.is_bared(&id))
+                    let stands = hop.gateway.is_none() && o.destination.addr().is_ipv6();
+                    self.goes_with(number, &id) && (stands || !self.is_bared(&id))
                 }
                 _ => false,
             },

@@ -75,7 +75,7 @@ impl Status {
 
     fn show(&self, health: &Health, differences: &[(Line, String)]) -> Result {
         let few = health.nodes.len() <= MANY;
-        ui::print(&health.text(self.all || few, self.counters))?;
+        ui::print(&health.text(self.all || few, self.counters, !differences.is_empty()))?;
         if !differences.is_empty() {
             let shown = &differences[..differences.len().min(MOST)];
             ui::print(&format!("\ndiffers from the file:\n{}", ui::plan_lines(shown)))?;

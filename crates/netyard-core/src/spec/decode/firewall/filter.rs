@@ -109,6 +109,10 @@ impl Draft<'_> {
     }
 
     fn long(&mut self, record: &Record) -> Option<FilterRuleSpec> {
+        if record.values.is_empty() && record.failed.is_empty() {
+            self.report.push(say::rule_empty(record.span));
+            return None;
+        }
         let mut what: Vec<What> = texts(record, "service").into_iter().map(What::Service).collect();
         for word in texts(record, "protocol") {
             match protocol(&word.value) {

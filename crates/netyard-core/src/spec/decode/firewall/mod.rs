@@ -239,6 +239,10 @@ fn log(record: &Record, default: &str, report: &mut Report) -> Option<String> {
             report.push(say::log_too_long(value.span, text.len(), PREFIX_MAX));
             None
         }
+        Value::Text(text) if text.contains(|c: char| c == '"' || c.is_control()) => {
+            report.push(say::log_text(value.span));
+            None
+        }
         Value::Text(text) => Some(text.clone()),
         _ => None,
     }

@@ -125,6 +125,17 @@ fn forward(record: &Record, report: &mut Report) -> Option<PortForwardSpec> {
         report.push(say::ranges_differ(text.span, record.span));
         return None;
     }
+    // The ports keep their distance: the whole range must fit behind the first.
+    if let Some(first) = to.port.map(|range| range.first) {
+        let span = |(_, ranges): &(_, Vec<PortRange>)| {
+            ranges.first().map_or(0, |one| u32::from(one.last - one.first))
+        };
+        let last = u32::from(first) + ports.iter().map(span).max().unwrap_or(0);
+        if last > u32::from(u16::MAX) {
+            report.push(say::ports_past_the_last(text.span, record.span, last));
+            return None;
+        }
+    }
     Some(PortForwardSpec {
         span: record.span,
         ports,
