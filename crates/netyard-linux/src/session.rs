@@ -237,18 +237,23 @@ impl Session {
     }
 
     /// Looks at the host and the yard's namespaces as they are, whoever made what
-    /// is there; only at the host where `only_host`. What checks judge.
+    /// is there; only at the host where `only_host`. What checks judge. Without
+    /// root a yard has no host: what stands for it is left out.
     pub fn survey(&mut self, only_host: bool) -> Result<Survey, Error> {
         if self.sites.is_none() {
             self.look(&State::default())?;
         }
         let mut sites = self.sites.take().unwrap_or_default();
         let files = |netns: &str| self.files.directory(netns);
-        let survey =
-            Worker::run(|worker| crate::facts::survey(worker, &mut sites, only_host, &files))
-                .map_err(no_thread)?;
+        let wanted = |place: &Place| match place {
+            Place::Host => !self.rootless,
+            _ => !only_host,
+        };
+        let survey = Worker::run(|worker| {
+            crate::facts::survey(worker, &mut sites, &wanted, !only_host, &files)
+        });
         self.sites = Some(sites);
-        survey
+        survey.map_err(no_thread)?
     }
 
     /// Notes the prefixes the yard's addresses are drawn from; written with the

@@ -1,6 +1,7 @@
 //! A bridge takes advertisements of its guests.
 
 use super::{Check, Finding, Phase, Scene, Severity};
+use crate::state::Place;
 
 /// See the file's head.
 pub static CHECK: Check = Check {
@@ -28,6 +29,10 @@ fn find(scene: &Scene<'_>) -> Vec<Finding> {
             };
             // Without an IPv6 address it has no IPv6 to begin with.
             let speaks = stack.addresses_of(link.index).any(|a| a.net.addr().is_ipv6());
+            // In the fabric nobody lives; what a bridge learns there leads nowhere.
+            if *place == Place::Fabric {
+                continue;
+            }
             let guests = stack.ports(link.index).any(|port| port.kind == "veth" || port.kind == "tun");
             if !hears || !speaks || !guests || !scene.matters(place, link) {
                 continue;

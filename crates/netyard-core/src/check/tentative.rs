@@ -1,5 +1,7 @@
 //! An address is not usable yet.
 
+use std::net::IpAddr;
+
 use super::{Check, Finding, Phase, Scene, Severity};
 
 /// See the file's head.
@@ -19,6 +21,10 @@ fn find(scene: &Scene<'_>) -> Vec<Finding> {
     for (place, stack) in scene.stacks() {
         for address in stack.addresses.iter().filter(|address| address.tentative) {
             let Some(link) = stack.link(address.link) else { continue };
+            // The kernel's own, of every interface that came up just now.
+            if matches!(address.net.addr(), IpAddr::V6(ip) if ip.is_unicast_link_local()) {
+                continue;
+            }
             // Nobody binds to one on a link that is down.
             if !link.up || !scene.matters(place, link) {
                 continue;

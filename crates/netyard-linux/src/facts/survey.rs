@@ -24,19 +24,20 @@ pub fn survey_host() -> Result<Survey, Error> {
     Worker::run(look).map_err(|e| Error::system("could not start a thread", e))?
 }
 
-/// The host and the yard's namespaces; `files` gives a node's own directory of
-/// files by the name of its namespace.
+/// Those of the host and the yard's namespaces that are `wanted`; `files` gives a
+/// node's own directory of files by the name of its namespace.
 pub(crate) fn survey(
     worker: &mut Worker,
     sites: &mut Sites,
-    only_host: bool,
+    wanted: &dyn Fn(&Place) -> bool,
+    thorough: bool,
     files: &dyn Fn(&str) -> std::path::PathBuf,
 ) -> Result<Survey, Error> {
     let mut proc = Proc::default();
     let mut survey = Survey::default();
     for site in sites.iter_mut() {
         let place = site.place.clone();
-        if only_host && place != Place::Host {
+        if !wanted(&place) {
             continue;
         }
         worker
@@ -44,7 +45,7 @@ pub(crate) fn survey(
             .map_err(|e| Error::system(format!("could not enter `{place}`"), e))?;
         proc.next_namespace();
         let own = (place != Place::Host).then(|| files(&site.netns));
-        let stack = look(&mut proc, own.as_deref(), !only_host)?;
+        let stack = look(&mut proc, own.as_deref(), thorough)?;
         survey.stacks.push((place, stack));
     }
     worker.go_home().map_err(|e| Error::system("could not go back", e))?;

@@ -68,7 +68,10 @@ impl Doctor {
         }
         let file = File::read(&origin)?;
         let mut met = Meeting::of(&file, Access::Read)?;
-        let survey = met.session.survey(false)?;
+        let mut survey = met.session.survey(false)?;
+        if survey.stacks.is_empty() {
+            survey = survey_host()?;
+        }
         Ok((Some(met.yard.name.to_string()), Some(met.yard), survey))
     }
 

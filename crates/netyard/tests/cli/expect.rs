@@ -15,6 +15,21 @@ expect:
   - { name: 'nobody <serves> \"http\"', from: h1, to: h2, tcp: 81, within: 200ms, family: ipv4 }
 ";
 
+alone! { User, fn a_yard_that_is_well_without_root_has_no_host_to_blame() {
+    let site = Site::of_example("quickstart");
+    // Not up: the host is looked at as whoever calls may look at it.
+    let before = site.netyard("doctor").output().expect("it runs");
+    assert_ne!(before.status.code(), Some(1), "{}", String::from_utf8_lossy(&before.stderr));
+    site.ok("up");
+    let said = site.ok("doctor");
+    assert!(said.starts_with("doctor: ") && said.lines().count() == 1, "{said}");
+    site.ok("exec h1 -- ip link set lo down");
+    let told = site.netyard("doctor").assert().code(3);
+    let told = String::from_utf8_lossy(&told.get_output().stdout).into_owned();
+    assert!(told.contains("loopback-down") && told.contains("h1"), "{told}");
+    site.ok("down");
+}}
+
 alone! { User, fn the_quickstart_is_as_it_expects() {
     let site = Site::of_example("quickstart");
     site.ok("up");
