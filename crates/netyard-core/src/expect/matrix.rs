@@ -97,5 +97,6 @@ pub fn tcp(nodes: &[&Node], pair: &Pair, port: u16, within: u64) -> super::Expec
         within,
         proof: PROOF,
         listen: Some(true),
+        forwarded: None,
     }
 }

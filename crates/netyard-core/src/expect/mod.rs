@@ -63,6 +63,19 @@ pub struct Expectation {
     pub proof: u64,
     /// `listen:`, if it was said.
     pub listen: Option<bool>,
+    /// Where a port forward of the target's leads it: who listens, listens there.
+    pub forwarded: Option<Forwarded>,
+}
+
+/// Where a port forward leads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forwarded {
+    /// The place of the yard that has the address; none beyond it.
+    pub place: Option<Place>,
+    /// The address.
+    pub address: IpAddr,
+    /// The port there.
+    pub port: u16,
 }
 
 /// Who sends.
@@ -288,7 +301,8 @@ impl Expectation {
     /// for a firewall, and for UDP, which programs answer only in their own
     /// words; else where the file says so.
     pub fn may_listen(&self) -> bool {
-        if self.to.place.is_none() {
+        let place = self.forwarded.as_ref().map_or(&self.to.place, |there| &there.place);
+        if place.is_none() {
             return false;
         }
         let by_itself = match self.probe {

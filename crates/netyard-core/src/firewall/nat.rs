@@ -197,6 +197,13 @@ impl PortForward {
         ways
     }
 
+    /// What a port becomes at the target; none for one that is not forwarded.
+    pub fn port_for(&self, protocol: Protocol, port: u16) -> Option<u16> {
+        let is_in = |range: &PortRange| (range.first..=range.last).contains(&port);
+        let (_, range) = self.ranges().find(|(p, range)| *p == protocol && is_in(range))?;
+        Some(self.port.map_or(port, |first| first + (port - range.first)))
+    }
+
     /// What a range of ports becomes.
     fn becomes(&self, range: PortRange) -> PortRange {
         match self.port {

@@ -1,5 +1,7 @@
 //! Removals: which steps they take, and what each takes along.
 
+use std::collections::BTreeSet;
+
 use super::fate::Fates;
 use super::index::beside;
 use super::order::{self, Draft, Groups, Placed, levels};
@@ -15,13 +17,20 @@ pub(super) struct Removal<'f, 'a> {
     for_good: bool,
     /// Which actual objects are still there, as steps are laid down.
     there: Vec<bool>,
+    /// Where IPv6 routes with a source are: those go one by one.
+    sourced: BTreeSet<&'a Place>,
 }
 
 impl<'f, 'a> Removal<'f, 'a> {
     /// Prepares the removals that fates decree.
     pub fn new(fates: &'f Fates<'a>, for_good: bool) -> Self {
         let there = fates.index.slots.iter().map(|slot| slot.actual.is_some()).collect();
-        Self { fates, for_good, there }
+        let slots = fates.index.slots.iter();
+        let sourced = slots.filter_map(|slot| match slot.actual {
+            Some(Object::Route(o)) if o.source.is_some_and(|s| s.is_ipv6()) => Some(&o.place),
+            _ => None,
+        });
+        Self { fates, for_good, there, sourced: sourced.collect() }
     }
 
     /// The steps, in order.
@@ -151,6 +160,14 @@ impl<'f, 'a> Removal<'f, 'a> {
             // One of IPv6 stays, without its source, when an interface with
             // that address is removed before the namespace.
             Object::Route(o) if !self.for_good && o.source.is_some_and(|s| s.is_ipv6()) => false,
+            // What leads over it goes before it, so that it comes back after it.
+            Object::Route(o)
+                if !self.for_good
+                    && self.sourced.contains(&o.place)
+                    && o.hops.iter().any(|hop| hop.gateway.is_some_and(|g| g.is_ipv6())) =>
+            {
+                false
+            }
             _ if lies_in(&object.place()) => true,
             Object::PortVlan(o) => self.goes_with(number, &o.interface),
             Object::Address(o) => self.goes_with(number, &o.interface),

@@ -12,13 +12,15 @@ use std::net::IpAddr;
 use super::address::Addressing;
 use super::gather::{Cast, HOST};
 use super::naming::Names;
+use super::{Node, Yard};
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span, Spanned};
 use crate::expect::{
-    Expectation, Family, Host, Measure, Metric, Origin, PROOF, Probe, TOLERANCE, Target, WITHIN,
-    Want,
+    Expectation, Family, Forwarded, Host, Measure, Metric, Origin, PROOF, Probe, TOLERANCE, Target,
+    WITHIN, Want,
 };
 use crate::facts::Facts;
+use crate::nft::Protocol;
 use crate::spec::{ExpectSpec, ProbeSpec};
 use crate::state::{Impairment, Place};
 
@@ -58,6 +60,39 @@ pub(super) fn resolve(
         }
     }
     resolver.made
+}
+
+/// A port that the target's firewall forwards is answered elsewhere: finds out where.
+pub(super) fn follow_forwards(yard: &mut Yard) {
+    let mut expectations = std::mem::take(&mut yard.expectations);
+    for expectation in &mut expectations {
+        let (protocol, port) = match expectation.probe {
+            Probe::Tcp(port) => (Protocol::Tcp, port),
+            Probe::Udp(port) => (Protocol::Udp, port),
+            _ => continue,
+        };
+        let firewalls = yard.firewalls.iter();
+        let of_target = firewalls.filter(|f| Some(&f.place) == expectation.to.place.as_ref());
+        let mut forwards = of_target.flat_map(|firewall| &firewall.forwards);
+        let found = forwards.find_map(|forward| {
+            let family = Family::of(forward.to) == expectation.family;
+            let address = match (forward.at, &expectation.to.host) {
+                (Some(at), Host::Address(to)) => at == *to,
+                _ => true,
+            };
+            let port = forward.port_for(protocol, port).filter(|_| family && address)?;
+            Some((forward.to, port))
+        });
+        expectation.forwarded = found.map(|(address, port)| {
+            let has = |node: &&Node| {
+                let interfaces = node.interfaces.iter();
+                interfaces.flat_map(|i| &i.addresses).any(|one| one.net.addr() == address)
+            };
+            let place = yard.nodes.iter().find(has).map(|node| node.place.clone());
+            Forwarded { place, address, port }
+        });
+    }
+    yard.expectations = expectations;
 }
 
 struct Resolver<'a, 's> {
@@ -265,6 +300,7 @@ impl Resolver<'_, '_> {
             within: nanoseconds(spec.within, WITHIN),
             proof: nanoseconds(spec.proof, PROOF),
             listen: spec.listen,
+            forwarded: None,
         });
     }
 

@@ -294,5 +294,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         firewalls,
         facts,
     };
-    (Some(parts.assemble()), report)
+    let mut yard = parts.assemble();
+    expect::follow_forwards(&mut yard);
+    (Some(yard), report)
 }

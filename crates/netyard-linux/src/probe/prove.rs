@@ -149,7 +149,6 @@ fn port(expectation: &Expectation, address: IpAddr) -> Option<Port> {
 
 /// The port of the yard that it is about.
 fn port_of(expectation: &Expectation, address: IpAddr) -> Option<Port> {
-    let place = expectation.to.place.clone()?;
     let (port, udp) = match &expectation.probe {
         Probe::Tcp(port) => (*port, false),
         Probe::Udp(port) => (*port, true),
@@ -157,6 +156,11 @@ fn port_of(expectation: &Expectation, address: IpAddr) -> Option<Port> {
         Probe::Dns(question) => (question.port, true),
         _ => return None,
     };
+    if let Some(there) = &expectation.forwarded {
+        let place = there.place.clone()?;
+        return Some(Port { place, address: there.address, port: there.port, udp });
+    }
+    let place = expectation.to.place.clone()?;
     Some(Port { place, address, port, udp })
 }
 

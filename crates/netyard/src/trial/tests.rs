@@ -22,6 +22,7 @@ fn expectation(name: Option<&str>, want: Want, if_it_has: bool) -> Expectation {
         within: WITHIN,
         proof: PROOF,
         listen: None,
+        forwarded: None,
     }
 }
 

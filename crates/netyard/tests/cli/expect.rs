@@ -15,6 +15,27 @@ expect:
   - { name: 'nobody <serves> \"http\"', from: h1, to: h2, tcp: 81, within: 200ms, family: ipv4 }
 ";
 
+alone! { User, fn a_forwarded_port_is_listened_at_where_it_leads() {
+    let site = Site::new("yard: led
+networks: { lan: {}, wan: {} }
+nodes:
+  in: { interfaces: { eth0: { network: lan, gateway: gw:lan } } }
+  gw: { forward: true, interfaces: { lan: { network: lan }, wan: { network: wan } } }
+  out: { interfaces: { eth0: { network: wan } } }
+firewall:
+  gw: { nat: { forward: [{ in: wan, tcp: 8080, to: 'in:80' }] } }
+expect:
+  - { name: open, from: out, to: 'gw:wan', tcp: 8080, listen: true, family: ipv4 }
+  - { name: shut, from: out, to: 'gw:wan', tcp: 8080, result: blocked, family: ipv4 }
+");
+    site.ok("up");
+    let told = site.run("test");
+    let said = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert_eq!(told.status.code(), Some(3), "{said}");
+    assert!(said.contains("test: 1 ok, 1 failed"), "{said}");
+    site.ok("down");
+}}
+
 alone! { User, fn a_yard_that_is_well_without_root_has_no_host_to_blame() {
     let site = Site::of_example("quickstart");
     // Not up: the host is looked at as whoever calls may look at it.
