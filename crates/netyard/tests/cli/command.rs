@@ -352,3 +352,15 @@ alone! { Root, fn a_yard_too_large_for_names_lives_on_in_its_keeper() {
     assert_eq!(site.processes(), Vec::<PathBuf>::new());
     assert_eq!(tree(Path::new("/run")), Vec::<PathBuf>::new());
 }}
+
+alone! { User, fn a_yard_that_differs_from_its_file_is_not_called_well() {
+    let site = Site::new("yard: lone
+nodes: { a: { routes: [{ to: 10.9.0.0/16, blackhole: true }] } }
+");
+    site.ok("up");
+    assert!(site.ok("status").starts_with("yard lone: up, 1 node, all is well\n"));
+    site.ok("exec a -- ip route del blackhole 10.9.0.0/16");
+    let said = site.ok("status");
+    assert!(said.starts_with("yard lone: up, 1 node, differs from the file\n"), "{said}");
+    site.ok("down");
+}}
