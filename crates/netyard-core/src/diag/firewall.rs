@@ -102,6 +102,30 @@ pub fn rate_zero(span: Span) -> Diagnostic {
         .hint("take the rule out, or put it below `deny`")
 }
 
+/// A limit beyond what the kernel counts; `most` is how far it does.
+pub fn limit_too_large(span: Span, most: &str) -> Diagnostic {
+    Diagnostic::error("limit-too-large", "the kernel cannot count this limit")
+        .at(span, "")
+        .hint(format!("at most {most}"))
+}
+
+/// A nat chain before connections are tracked.
+pub fn raw_nat_priority(span: Span, said: &str, priority: i64) -> Diagnostic {
+    let message = format!("a nat chain cannot have the priority `{said}`");
+    let found = Diagnostic::error("raw-priority", message).at(span, "the kernel refuses it");
+    match said.parse::<i64>() {
+        Ok(_) => found,
+        Err(_) => found.hint(format!("`{said}` is {priority}")),
+    }
+    .hint("connections are tracked at -200, and translated after: write `dstnat` (-100) or `srcnat` (100)")
+}
+
+/// A rate in nft's text that has no room in 64 bits.
+pub fn raw_rate(span: Span, rate: &str) -> Diagnostic {
+    Diagnostic::error("limit-too-large", format!("the rate `{rate}` has no room in 64 bits"))
+        .at(span, "")
+}
+
 /// A key that only rules of `allow:` have.
 pub fn only_in_allow(key: &str, span: Span) -> Diagnostic {
     Diagnostic::error("unknown-key", format!("`{key}` is for rules of `allow`")).at(span, "")
@@ -142,6 +166,20 @@ pub fn zone_empty(name: &Spanned<String>) -> Diagnostic {
         .hint("name interfaces, networks or prefixes, or take the zone out")
 }
 
+/// A set of nothing.
+pub fn set_empty(name: &Spanned<String>) -> Diagnostic {
+    Diagnostic::warning("set-empty", format!("the set `{}` is empty", name.value))
+        .at(name.span, "rules about it match nothing")
+        .hint("write addresses or prefixes, or take the set out")
+}
+
+/// A service without ports.
+pub fn service_empty(name: &Spanned<String>) -> Diagnostic {
+    Diagnostic::error("list-empty", format!("the service `{}` has no ports", name.value))
+        .at(name.span, "a rule about it would be about everything")
+        .hint("write its ports, as in `udp 27000-27050`")
+}
+
 /// Two zones that share something.
 pub fn zones_overlap(name: &Spanned<String>, first: (&str, Span), shared: &str) -> Diagnostic {
     let message = format!("`{shared}` is in the zones `{}` and `{}`", first.0, name.value);
@@ -159,7 +197,20 @@ pub fn zone_unknown<'a>(
 ) -> Diagnostic {
     let message =
         format!("`{}` is no zone, network, set, interface or node for `{node}`", name.value);
-    Diagnostic::error("zone-unknown", message).at(name.span, "").did_you_mean(&name.value, names)
+    let names: Vec<&str> = names.collect();
+    let found = Diagnostic::error("zone-unknown", message).at(name.span, "");
+    found.did_you_mean(&name.value, names.iter().copied()).hint(names_here(node, &names))
+}
+
+/// Names that are shown of many.
+const NAMES: usize = 12;
+
+/// `` for `gw` there are `lan`, `any`, …``
+fn names_here(node: &str, names: &[&str]) -> String {
+    let more = names.len().saturating_sub(NAMES);
+    let first = quoted_list(&names[..names.len() - more]);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("for `{node}` there are {first}{rest}")
 }
 
 /// An interface of the host that is not there now.

@@ -193,6 +193,13 @@ pub fn needs_one_of(shape: &str, span: Span, keys: &[&str]) -> Diagnostic {
     Diagnostic::error("missing-key", message).at(span, "none of them here")
 }
 
+/// A list in which there is nothing, where it says what something is about.
+pub fn list_empty(key: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("list-empty", format!("`{key}` is an empty list, which matches nothing"))
+        .at(span, "nothing in it")
+        .hint(format!("write what it is about, or leave `{key}:` out"))
+}
+
 /// Addresses of both families in one rule.
 pub fn mixed_families(span: Span, other: Span) -> Diagnostic {
     Diagnostic::error("mixed-families", "IPv4 and IPv6 in one entry")

@@ -33,6 +33,11 @@ pub fn judge(expectation: &Expectation, sighting: &Sighting) -> Verdict {
     if *seen == Seen::NoAddress && expectation.if_it_has {
         return Verdict::Skipped(format!("no {} address", expectation.family));
     }
+    if let (Probe::Measure(measure), Seen::Measured(measured)) = (&expectation.probe, seen)
+        && let Some(why) = too_fast(measure, measured)
+    {
+        return Verdict::Skipped(why);
+    }
     let worked = works(&expectation.probe, sighting);
     match (expectation.want, worked) {
         (Want::Ok, Ok(saw)) => Verdict::Passed(saw),
@@ -173,6 +178,20 @@ fn value(measure: &Measure, measured: &Measured) -> Result<String, String> {
         return Ok(saw);
     }
     Err(format!("{saw}, not {} within {}", text(measure.value), text(allowed)))
+}
+
+/// Why a rate cannot be measured here: the sender was slower than the line is to
+/// be, and nearly all that it sent got through.
+fn too_fast(measure: &Measure, measured: &Measured) -> Option<String> {
+    let Measured { rate: got, offered, .. } = *measured;
+    let is_rate = measure.metric == Metric::Rate && offered > 0;
+    let is_slow = offered < measure.value / 10 * 11;
+    let all_came = got >= offered / 10 * 9;
+    if !is_rate || !is_slow || !all_came || value(measure, measured).is_ok() {
+        return None;
+    }
+    let (offered, wanted) = (rate(offered), rate(measure.value));
+    Some(format!("this machine sends {offered} here, too little to measure {wanted}"))
 }
 
 /// Three standard deviations of a share counted on so many packets, all in

@@ -5,7 +5,8 @@ use crate::shape::{Field, Shape, Type};
 
 const TEXTS: Type = Type::OneOrMore(&Type::Text);
 const PORT: Type = Type::Int { min: 1, max: 65535 };
-const PORTS: Type = Type::OneOrMore(&Type::Range { min: 1, max: 65535 });
+const PORTS: Type =
+    Type::OneOrMore(&Type::Either(&[Type::Range { min: 1, max: 65535 }, Type::Text]));
 
 /// The types of DNS records that can be asked for.
 pub const RECORDS: &[&str] = &["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"];
@@ -34,10 +35,18 @@ pub static EXPECT: Shape = Shape {
         Field::new(
             "ping",
             Type::Either(&[Type::Bool, Type::Word(Want::WORDS)]),
-            "ICMP echo: `true`, or what is to come of it, as in `result`.",
+            "ICMP echo: `true`, or what is to come of this one probe, as in `result`.",
         ),
-        Field::new("tcp", PORTS, "TCP connections to these ports and ranges of ports."),
-        Field::new("udp", PORTS, "Datagrams to these ports, which are to come back (echo)."),
+        Field::new(
+            "tcp",
+            PORTS,
+            "TCP connections to these ports, ranges of ports, and services by name (`ssh`).",
+        ),
+        Field::new(
+            "udp",
+            PORTS,
+            "Datagrams to these ports, ranges and services, which are to come back (echo).",
+        ),
         Field::new(
             "http",
             Type::Either(&[Type::Record(&HTTP), Type::Text]),

@@ -87,6 +87,8 @@ pub struct Measured {
     /// Bits per second on the wire, Ethernet headers counted; 0 where the
     /// stream was not meant to fill the line.
     pub rate: u64,
+    /// Bits per second that the sender offered to the line; 0 likewise.
+    pub offered: u64,
 }
 
 impl Measured {

@@ -349,6 +349,9 @@ impl<'a> Checker<'a> {
             if value.is_some() && self.report.0.len() == mark {
                 return value;
             }
+            if is_number_not_name(ty, all, node) {
+                return None;
+            }
             self.report.0.truncate(mark);
         }
         let words: Vec<&str> = formed.iter().flat_map(|ty| words_of(ty)).copied().collect();
@@ -588,6 +591,15 @@ fn has_form(ty: &Type, node: &Node) -> bool {
         }
         (_, content) => !null && matches!(content, Content::Scalar(_)),
     }
+}
+
+/// True of digits where a number or a name may stand: what is wrong with the
+/// number is said, and no name like it is looked for.
+fn is_number_not_name(ty: &Type, all: &[Type], node: &Node) -> bool {
+    let Content::Scalar(scalar) = &node.content else { return false };
+    let is_number = scalar.text.chars().all(|c| c.is_ascii_digit() || c == '-');
+    let may_be_a_name = all.iter().any(|ty| matches!(ty, Type::Text));
+    is_number && may_be_a_name && matches!(ty, Type::Range { .. })
 }
 
 /// What a type's texts are called, and one of them.

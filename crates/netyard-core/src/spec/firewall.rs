@@ -64,6 +64,8 @@ pub struct FilterSpec {
     pub policy: Option<Spanned<Verdict>>,
     /// `deny:` first, then `allow:`.
     pub rules: Vec<FilterRuleSpec>,
+    /// `allow:` was written, be there anything in it or not.
+    pub has_allow: bool,
     /// `log:` what the line begins with.
     pub log: Option<String>,
 }

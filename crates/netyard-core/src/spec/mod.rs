@@ -398,7 +398,7 @@ pub struct ExpectSpec {
     pub links: Vec<Spanned<String>>,
     /// At least one.
     pub probes: Vec<Spanned<ProbeSpec>>,
-    /// `result:`, or that of `ping:`.
+    /// `result:`.
     pub result: Option<Spanned<Want>>,
     /// `family:`.
     pub families: Option<Spanned<Vec<Family>>>,
@@ -415,8 +415,10 @@ pub struct ExpectSpec {
 /// What an expectation sends.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProbeSpec {
-    /// `ping:`.
-    Ping,
+    /// `ping:`, and what of it is said there.
+    Ping(Option<Want>),
+    /// A service of `tcp:` or, if true, `udp:`, by name.
+    Service(bool, String),
     /// A port of `tcp:`.
     Tcp(u16),
     /// A port of `udp:`.

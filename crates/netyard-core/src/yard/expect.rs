@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::address::Addressing;
+use super::firewall::service;
 use super::gather::{Cast, HOST};
 use super::naming::Names;
 use super::{Node, Yard};
@@ -54,7 +55,8 @@ pub(super) fn resolve(
     let mut resolver = Resolver { cast, plan, names, facts, report, made: Vec::new(), full: false };
     for spec in &cast.spec.expect {
         if spec.links.is_empty() {
-            resolver.pairs(spec);
+            let spec = service::with_ports(spec, cast.spec, facts, resolver.report);
+            resolver.pairs(&spec);
         } else {
             resolver.links(spec);
         }
@@ -260,13 +262,17 @@ impl Resolver<'_, '_> {
         }
         for probe in &spec.probes {
             let one = matches!(probe.value, ProbeSpec::Measure(..));
+            let want = match &probe.value {
+                ProbeSpec::Ping(Some(want)) => *want,
+                _ => spec.result.as_ref().map_or(Want::Ok, |want| want.value),
+            };
             let families = if one { &families[..families.len().min(1)] } else { &families[..] };
             for family in families {
                 let Some(to) = self.target(sender, other, to_label, *family) else { continue };
                 let Some(probe) = self.probe(probe, spec, &to, None) else { return };
                 let from = self.origin(sender, label, *family);
                 let if_it_has = said.is_none() && theirs.is_none();
-                self.push(spec, from, to, *family, if_it_has, probe);
+                self.push(spec, from, to, (*family, if_it_has), probe, want);
             }
         }
     }
@@ -276,9 +282,9 @@ impl Resolver<'_, '_> {
         spec: &ExpectSpec,
         from: Origin,
         to: Target,
-        family: Family,
-        if_it_has: bool,
+        (family, if_it_has): (Family, bool),
         probe: Probe,
+        want: Want,
     ) {
         if self.made.len() == MOST {
             if !self.full {
@@ -296,7 +302,7 @@ impl Resolver<'_, '_> {
             family,
             if_it_has,
             probe,
-            want: spec.result.as_ref().map_or(Want::Ok, |want| want.value),
+            want,
             within: nanoseconds(spec.within, WITHIN),
             proof: nanoseconds(spec.proof, PROOF),
             listen: spec.listen,
@@ -313,7 +319,8 @@ impl Resolver<'_, '_> {
         file: Option<&Impairment>,
     ) -> Option<Probe> {
         Some(match &probe.value {
-            ProbeSpec::Ping => Probe::Ping,
+            ProbeSpec::Ping(_) => Probe::Ping,
+            ProbeSpec::Service(..) => return None, // ports by now
             ProbeSpec::Tcp(port) => Probe::Tcp(*port),
             ProbeSpec::Udp(port) => Probe::Udp(*port),
             ProbeSpec::Http(get) => Probe::Http(get.clone()),
@@ -477,7 +484,8 @@ impl Resolver<'_, '_> {
                 let Some(to) = target else { continue };
                 let Some(probe) = self.probe(probe, spec, &to, Some(&file)) else { continue };
                 let origin = self.origin(from, &from_label, family);
-                self.push(spec, origin, to, family, false, probe);
+                let want = spec.result.as_ref().map_or(Want::Ok, |want| want.value);
+                self.push(spec, origin, to, (family, false), probe, want);
             }
         }
     }

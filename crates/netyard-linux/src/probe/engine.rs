@@ -19,8 +19,11 @@ use rustix::event::{Timespec, epoll};
 use super::{Shot, Spaces, drivers};
 use crate::netns::Worker;
 
-/// Shots that are in the air at once on one thread.
+/// Shots that are in the air at once on one thread, as far as there is room for
+/// their sockets.
 const ALOFT: usize = 256;
+/// Sockets that one shot has open at most: those of earlier tries, too.
+const SOCKETS: usize = 16;
 /// Before the second try; doubled until [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_millis(500);
@@ -108,6 +111,7 @@ pub(super) fn run(
         worker,
         spaces,
         shots,
+        aloft: (super::room() / super::most_threads() / SOCKETS).clamp(1, ALOFT),
         flights: shots.iter().map(|_| None).collect(),
         due: BinaryHeap::new(),
         done: Vec::with_capacity(shots.len()),
@@ -122,6 +126,8 @@ struct Engine<'a> {
     worker: &'a mut Worker,
     spaces: &'a Spaces,
     shots: &'a [(usize, &'a Shot)],
+    /// At once.
+    aloft: usize,
     /// By the shot's place in `shots`; none before and after its flight.
     flights: Vec<Option<Flight>>,
     due: BinaryHeap<Reverse<(Instant, usize)>>,
@@ -134,7 +140,7 @@ impl Engine<'_> {
         let mut next = 0;
         let mut events = Vec::with_capacity(ALOFT);
         while self.done.len() < self.shots.len() {
-            while next < self.shots.len() && next - self.done.len() < ALOFT {
+            while next < self.shots.len() && next - self.done.len() < self.aloft {
                 self.launch(next);
                 next += 1;
             }

@@ -166,9 +166,21 @@ pub fn run(
     Ok(all.into_iter().map(|sighting| sighting.unwrap_or_else(unsent)).collect())
 }
 
+/// Threads that send at most.
+fn most_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(4)
+}
+
+/// Descriptors that tests may have open: as many as this process may, but for
+/// those that it and its namespaces have.
+fn room() -> usize {
+    let limit = usize::try_from(crate::raise_descriptor_limit()).unwrap_or(usize::MAX);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(64, Iterator::count);
+    limit.saturating_sub(open + 16).max(64)
+}
+
 /// Threads for so many shots: more than processors would only wait for each
 /// other.
 fn threads(shots: usize) -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    processors.min(4).min(shots.div_ceil(8)).max(1)
+    most_threads().min(shots.div_ceil(8)).max(1)
 }

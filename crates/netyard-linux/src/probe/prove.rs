@@ -55,22 +55,48 @@ pub fn prove(
     for (at, sighting) in alone.iter().zip(run(spaces, &first, landed)?) {
         done[of[*at]] = Some(sighting);
     }
-    let shots: Vec<Shot> = rest.iter().map(|at| shots[*at].clone()).collect();
-    let of: Vec<usize> = rest.iter().map(|at| of[*at]).collect();
-    let sightings = during(spaces, all.into_iter().collect(), |went| {
-        let listening = |index: &usize| ports.get(index).and_then(|port| went.get(port)).cloned();
-        let sightings = run(spaces, &shots, landed)?;
-        let with = of.iter().map(listening);
-        Ok::<_, Error>(sightings.into_iter().zip(with).collect::<Vec<_>>())
-    });
-    let sightings =
-        sightings.map_err(|e| Error::system("could not listen at the targets", e))??;
-    for ((sighting, listening), index) in sightings.into_iter().zip(of) {
-        done[index] = Some(with_listening(sighting, listening, expectations[index]));
+    for batch in batches(&rest, &of, &ports) {
+        let shots: Vec<Shot> = batch.iter().map(|at| shots[*at].clone()).collect();
+        let of: Vec<usize> = batch.iter().map(|at| of[*at]).collect();
+        let here: BTreeSet<Port> =
+            of.iter().filter_map(|index| ports.get(index)).cloned().collect();
+        let sightings = during(spaces, here.into_iter().collect(), |went| {
+            let of_port = |index: &usize| ports.get(index).and_then(|port| went.get(port)).cloned();
+            let sightings = run(spaces, &shots, landed)?;
+            let with = of.iter().map(of_port);
+            Ok::<_, Error>(sightings.into_iter().zip(with).collect::<Vec<_>>())
+        });
+        let sightings =
+            sightings.map_err(|e| Error::system("could not listen at the targets", e))??;
+        for ((sighting, listening), index) in sightings.into_iter().zip(of) {
+            done[index] = Some(with_listening(sighting, listening, expectations[index]));
+        }
     }
     stream::measure(spaces, expectations, &mut done, landed)?;
     let unsent = || Sighting::unsent("nothing was sent");
     Ok(done.into_iter().map(|sighting| sighting.unwrap_or_else(unsent)).collect())
+}
+
+/// What is sent at once: as much as there are descriptors to listen with, half of
+/// them, so that the senders have some, too.
+fn batches(rest: &[usize], of: &[usize], ports: &BTreeMap<usize, Port>) -> Vec<Vec<usize>> {
+    let room = super::room() / 2;
+    let (mut batches, mut open) = (vec![Vec::new()], BTreeSet::new());
+    for at in rest {
+        if let Some(port) = ports.get(&of[*at])
+            && !open.contains(port)
+        {
+            if open.len() == room {
+                open.clear();
+                batches.push(Vec::new());
+            }
+            open.insert(port);
+        }
+        if let Some(batch) = batches.last_mut() {
+            batch.push(*at);
+        }
+    }
+    batches
 }
 
 /// The names that must be looked up, by sender.

@@ -6,7 +6,8 @@
 //! line. A rate is of a stream a quarter faster than expected: what arrives is
 //! what gets through, counted with its Ethernet headers, as the kernel's
 //! shapers count. The first arrivals do not count: a bucket that has been idle
-//! is full.
+//! is full. A sender that cannot send what the line is to carry says nothing of
+//! the line: it stops soon, and what it offered is noted.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -160,7 +161,8 @@ impl Line<'_> {
         rustix::net::connect(&sender, &address)?;
         worker.go_home()?;
         let schedule = self.schedule(to.is_ipv6());
-        Flow { sender, receiver, schedule, arrivals: Vec::new(), sent: 0 }.run()
+        let (arrivals, sending) = (Vec::new(), Duration::ZERO);
+        Flow { sender, receiver, schedule, arrivals, sent: 0, sending }.run()
     }
 
     /// How fast, how much and how long.
@@ -182,6 +184,7 @@ impl Line<'_> {
             let count = (time.as_nanos() / interval.as_nanos().max(1)) as u64;
             return Schedule {
                 count,
+                most: time * 2,
                 interval,
                 payload: payload as usize,
                 frame,
@@ -198,7 +201,8 @@ impl Line<'_> {
         let interval = Duration::from_nanos(line.max(usual));
         let most = (Duration::from_secs(3).as_nanos() / interval.as_nanos()) as u64;
         let count = count.min(most.max(100));
-        Schedule { count, interval, payload: SMALL, frame, wait, full: false }
+        let most = Duration::MAX;
+        Schedule { count, interval, most, payload: SMALL, frame, wait, full: false }
     }
 }
 
@@ -206,6 +210,8 @@ impl Line<'_> {
 struct Schedule {
     count: u64,
     interval: Duration,
+    /// When the sender gives up, because it is slower than the line.
+    most: Duration,
     /// Bytes of a datagram.
     payload: usize,
     /// Bytes of its frame.
@@ -230,6 +236,8 @@ struct Flow {
     schedule: Schedule,
     arrivals: Vec<Arrival>,
     sent: u64,
+    /// How long it took to send them.
+    sending: Duration,
 }
 
 impl Flow {
@@ -240,6 +248,9 @@ impl Flow {
         while self.sent < self.schedule.count {
             let due = self.schedule.interval * self.sent as u32 + slipped;
             let now = began.elapsed();
+            if now > self.schedule.most {
+                break;
+            }
             if now < due {
                 self.wait(due - now)?;
                 continue;
@@ -254,6 +265,7 @@ impl Flow {
                 self.receive()?;
             }
         }
+        self.sending = began.elapsed();
         let end = Instant::now() + self.schedule.wait;
         while (self.arrivals.len() as u64) < self.sent {
             let left = end.saturating_duration_since(Instant::now());
@@ -307,8 +319,17 @@ impl Flow {
             delays.get((last as f64 * share).round() as usize).copied().unwrap_or(0)
         };
         let jitter = ((at(0.95) - at(0.05)) as f64 / 2.0 / 0.9) as u64;
-        let rate = if self.schedule.full { self.rate() } else { 0 };
-        Measured { sent: self.sent, received, delay: at(0.5), jitter, rate }
+        let (rate, offered) = match self.schedule.full {
+            true => (self.rate(), self.offered()),
+            false => (0, 0),
+        };
+        Measured { sent: self.sent, received, delay: at(0.5), jitter, rate, offered }
+    }
+
+    /// Bits per second that were sent.
+    fn offered(&self) -> u64 {
+        let time = self.sending.as_nanos().max(1);
+        (u128::from(self.sent * self.schedule.frame * 8) * 1_000_000_000 / time) as u64
     }
 
     /// Bits per second of all arrivals but the first.

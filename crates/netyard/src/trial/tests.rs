@@ -98,5 +98,10 @@ fn a_failure_is_followed_by_the_command_that_explains_it() {
         let text = trial.text(false);
         assert!(text.ends_with("test: 1 ok, 1 failed, 1 skipped in 1.5 s\n"), "{text}");
         assert!(text.contains("silent for 1.00 s (2 tries in 1.5 s)"), "{text}");
+        assert!(text.contains("FAIL  the \"#1\" <rule> & more  h1 -> h2  tcp 80"), "{text}");
+        let outcomes = vec![Outcome::new(trial.outcomes[0].expectation, sighting(Seen::Silence))];
+        let (yard, sources, took) = (trial.yard, trial.sources, trial.took);
+        let nameless = Trial { yard, sources, outcomes, took };
+        assert!(nameless.text(false).starts_with("FAIL  h1 -> h2  tcp 80"), "{text}");
     });
 }

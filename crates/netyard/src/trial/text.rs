@@ -17,7 +17,9 @@ impl Trial<'_> {
     pub fn text(&self, all: bool) -> String {
         let brief = !all && self.outcomes.len() > MANY;
         let shown = self.outcomes.iter().filter(|o| !brief || o.verdict.is_failure());
-        let rows: Vec<Vec<String>> = shown.map(row).collect();
+        let shown: Vec<&Outcome<'_>> = shown.collect();
+        let named = shown.iter().any(|outcome| outcome.expectation.name.is_some());
+        let rows: Vec<Vec<String>> = shown.into_iter().map(|outcome| row(outcome, named)).collect();
         let mut text: String = ui::table(&rows).lines().map(colour).collect();
         if text.is_empty() && brief {
             text = "all as expected; `--all` shows each\n".to_owned();
@@ -48,7 +50,8 @@ impl Trial<'_> {
     }
 }
 
-fn row(outcome: &Outcome<'_>) -> Vec<String> {
+/// A line; `named`: with a cell for the name.
+fn row(outcome: &Outcome<'_>, named: bool) -> Vec<String> {
     let expectation = outcome.expectation;
     let mark = match outcome.verdict {
         Verdict::Passed(_) => "ok",
@@ -73,7 +76,11 @@ fn row(outcome: &Outcome<'_>) -> Vec<String> {
     }
     let ends = format!("{} -> {}", expectation.from.label, expectation.to.label);
     let (mark, probe) = (mark.to_owned(), expectation.probe.to_string());
-    vec![mark, ends, probe, want, family.to_owned(), saw]
+    let name = named.then(|| expectation.name.clone().unwrap_or_default());
+    let mut row = vec![mark];
+    row.extend(name);
+    row.extend([ends, probe, want, family.to_owned(), saw]);
+    row
 }
 
 /// Colours a line by its first word.

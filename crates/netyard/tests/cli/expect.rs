@@ -75,7 +75,7 @@ alone! { User, fn a_failure_ends_with_3_and_says_what_was_seen() {
     let output = site.run("test --junit report.xml");
     assert_eq!(output.status.code(), Some(3));
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("FAIL  h1 -> h2  tcp 81"), "{said}");
+    assert!(said.contains("FAIL  nobody <serves> \"http\"  h1 -> h2  tcp 81"), "{said}");
     assert!(said.contains("TCP reset from 10.0.1.2: nothing listens on port 81?"), "{said}");
     assert!(said.contains("(netyard listened)"), "{said}");
     assert!(said.contains("test: 3 ok, 1 failed in "), "{said}");

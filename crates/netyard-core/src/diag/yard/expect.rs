@@ -3,6 +3,37 @@
 use crate::diag::{Diagnostic, Span, Spanned};
 use crate::expect::Family;
 
+/// `result:` and what `ping:` says are not the same.
+pub fn ping_contradicts(ping: (&str, Span), result: (&str, Span)) -> Diagnostic {
+    let message = format!("a ping cannot be both `{}` and `{}`", ping.0, result.0);
+    Diagnostic::error("expect-contradiction", message)
+        .at(ping.1, format!("`{}` here", ping.0))
+        .at(result.1, format!("`{}` here", result.0))
+        .hint("`ping: true` takes what `result` says; or write two expectations")
+}
+
+/// A rate that nothing can have.
+pub fn rate_of_nothing(span: Span) -> Diagnostic {
+    Diagnostic::error("expect-value", "a rate of 0 is none that could be measured")
+        .at(span, "")
+        .hint("write `ping: blocked` if nothing is to pass")
+}
+
+/// A service without a port of that protocol.
+pub fn service_without(name: &Spanned<String>, protocol: &str, other: Option<&str>) -> Diagnostic {
+    let found = Diagnostic::error(
+        "service-unknown",
+        format!("the service `{}` has no {} port", name.value, protocol.to_uppercase()),
+    )
+    .at(name.span, "");
+    match other {
+        Some(other) => {
+            found.hint(format!("it has one of {}: `{other}: {}`", other.to_uppercase(), name.value))
+        }
+        None => found.hint("write the port's number"),
+    }
+}
+
 /// A sender that is an address.
 pub fn sender_is_address(said: &Spanned<String>) -> Diagnostic {
     let message = format!("`{}` is an address, and a node sends", said.value);

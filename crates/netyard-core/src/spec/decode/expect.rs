@@ -1,6 +1,7 @@
 //! Entries of `expect:`.
 
-use super::{beside, exclusive, texts};
+use super::{beside, exclusive, none_empty, texts};
+use crate::diag::yard as about;
 use crate::diag::{Report, Span, Spanned, shape as say};
 use crate::expect::{Answer, Family, HttpGet, Metric, Question, Want};
 use crate::shape::{Record, Value};
@@ -22,6 +23,7 @@ const LONGEST: u64 = 600_000;
 pub(super) fn read(record: &Record, report: &mut Report) -> Option<ExpectSpec> {
     let before = report.0.len();
     ends(record, report);
+    none_empty(record, &["from", "to", "link", "tcp", "udp"], report);
     if !PROBES.iter().any(|key| record.has(key)) {
         report.push(say::needs_one_of("expectation", record.span, &PROBES));
     }
@@ -29,8 +31,8 @@ pub(super) fn read(record: &Record, report: &mut Report) -> Option<ExpectSpec> {
         beside(record, "tolerance", "delay", report);
     }
     let mut probes = Vec::new();
-    let mut result = result(record);
-    ping(record, &mut probes, &mut result);
+    let result = result(record);
+    probes.extend(ping(record, result.as_ref(), report));
     ports(record, "tcp", ProbeSpec::Tcp, &mut probes);
     ports(record, "udp", ProbeSpec::Udp, &mut probes);
     if let Some(value) = record.values.get("http") {
@@ -38,13 +40,14 @@ pub(super) fn read(record: &Record, report: &mut Report) -> Option<ExpectSpec> {
             .extend(http(value, report).map(|get| Spanned::new(ProbeSpec::Http(get), value.span)));
     }
     if let Some(value) = record.values.get("dns") {
-        let probe = ProbeSpec::Dns(dns(value));
+        let probe = ProbeSpec::Dns(dns(value, report));
         probes.push(Spanned::new(probe, value.span));
     }
     if let Some(bytes) = record.spanned_number("path-mtu") {
         probes.push(bytes.map(ProbeSpec::PathMtu));
     }
-    probes.extend(MEASURES.into_iter().filter_map(|(key, metric)| measure(record, key, metric)));
+    let measures = MEASURES.into_iter();
+    probes.extend(measures.filter_map(|(key, metric)| measure(record, key, metric, report)));
     listening(record, report);
     let time = |key, report: &mut Report| record.milliseconds(key, 1, LONGEST, report);
     let spec = ExpectSpec {
@@ -93,18 +96,25 @@ fn result(record: &Record) -> Option<Spanned<Want>> {
 }
 
 /// `ping: true`, `ping: blocked`.
-fn ping(record: &Record, probes: &mut Vec<Spanned<ProbeSpec>>, result: &mut Option<Spanned<Want>>) {
-    let Some(value) = record.values.get("ping") else { return };
-    let want = match &value.value {
-        Value::Bool(true) => None,
-        Value::Bool(false) => Some(Want::Blocked),
-        Value::Text(word) => Want::of(word),
-        _ => return,
+fn ping(
+    record: &Record,
+    result: Option<&Spanned<Want>>,
+    report: &mut Report,
+) -> Option<Spanned<ProbeSpec>> {
+    let value = record.values.get("ping")?;
+    let (want, word) = match &value.value {
+        Value::Bool(true) => (None, "true"),
+        Value::Bool(false) => (Some(Want::Blocked), "false"),
+        Value::Text(word) => (Want::of(word), word.as_str()),
+        _ => return None,
     };
-    if let (Some(want), None) = (want, &result) {
-        *result = Some(Spanned::new(want, value.span));
+    if let (Some(want), Some(result)) = (want, result)
+        && want != result.value
+    {
+        let said = (result.value.word(), result.span);
+        report.push(about::ping_contradicts((word, value.span), said));
     }
-    probes.push(Spanned::new(ProbeSpec::Ping, value.span));
+    Some(Spanned::new(ProbeSpec::Ping(want), value.span))
 }
 
 fn ports(
@@ -114,9 +124,17 @@ fn ports(
     probes: &mut Vec<Spanned<ProbeSpec>>,
 ) {
     for value in record.list(key) {
-        let Value::Range(from, to) = value.value else { continue };
-        let ports = (from..=to).filter_map(|port| u16::try_from(port).ok());
-        probes.extend(ports.map(|port| Spanned::new(probe(port), value.span)));
+        match &value.value {
+            Value::Range(from, to) => {
+                let ports = (*from..=*to).filter_map(|port| u16::try_from(port).ok());
+                probes.extend(ports.map(|port| Spanned::new(probe(port), value.span)));
+            }
+            Value::Text(name) => {
+                let service = ProbeSpec::Service(key == "udp", name.clone());
+                probes.push(Spanned::new(service, value.span));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -155,7 +173,7 @@ fn http(value: &Spanned<Value>, report: &mut Report) -> Option<HttpGet> {
 }
 
 /// A name, or a mapping.
-fn dns(value: &Spanned<Value>) -> Question {
+fn dns(value: &Spanned<Value>, report: &mut Report) -> Question {
     let record = match &value.value {
         Value::Record(record) => record,
         Value::Text(name) => {
@@ -164,6 +182,7 @@ fn dns(value: &Spanned<Value>) -> Question {
         }
         _ => &Record::default(),
     };
+    none_empty(record, &["answer"], report);
     let text = |key| record.text(key).map(|t| t.value);
     let answers: Vec<String> = texts(record, "answer").into_iter().map(|t| t.value).collect();
     let answer = match &answers[..] {
@@ -179,12 +198,21 @@ fn dns(value: &Spanned<Value>) -> Question {
     }
 }
 
-fn measure(record: &Record, key: &'static str, metric: Metric) -> Option<Spanned<ProbeSpec>> {
+fn measure(
+    record: &Record,
+    key: &'static str,
+    metric: Metric,
+    report: &mut Report,
+) -> Option<Spanned<ProbeSpec>> {
     let value = record.values.get(key)?;
     let given = match value.value {
         Value::Bool(true) => None,
         Value::Duration(time) => Some(time),
         Value::Percent(share) => Some(share.into()),
+        Value::Rate(0) => {
+            report.push(about::rate_of_nothing(value.span));
+            return None;
+        }
         Value::Rate(rate) => Some(rate),
         _ => return None,
     };

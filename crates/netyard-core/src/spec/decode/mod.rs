@@ -190,5 +190,18 @@ fn beside(record: &Record, key: &str, other: &str, report: &mut Report) {
     }
 }
 
+/// Says it of lists in which there is nothing: they match nothing, which nobody
+/// writes down on purpose.
+fn none_empty(record: &Record, keys: &[&str], report: &mut Report) {
+    for key in keys {
+        if let Some(Spanned { value: Value::List(list), span }) = record.values.get(key)
+            && list.is_empty()
+            && !record.failed.contains(key)
+        {
+            report.push(say::list_empty(key, *span));
+        }
+    }
+}
+
 /// Numbers of all VLANs once, in order, for telling those that are named twice.
 type Seen = BTreeSet<u16>;

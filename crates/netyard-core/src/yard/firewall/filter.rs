@@ -17,7 +17,7 @@ pub(super) fn filters(scope: &mut Scope<'_, '_>) -> [Option<Filter>; 3] {
     all.map(|(filter, direction)| {
         let filter = filter.as_ref()?;
         let mut resolved = resolve(filter, direction, true, scope);
-        let default = match filter.rules.iter().any(|r| r.verdict == Verdict::Accept) {
+        let default = match filter.has_allow {
             true => Verdict::Drop,
             false => Verdict::Accept,
         };

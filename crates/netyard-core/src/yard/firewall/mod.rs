@@ -4,8 +4,9 @@
 mod check;
 mod filter;
 mod nat;
+mod raw;
 mod scope;
-mod service;
+pub(super) mod service;
 mod shadow;
 
 use super::address::Addressing;
@@ -86,5 +87,8 @@ fn one(
     check::nat(&firewall, spec, scope.report);
     check::lockout(&firewall, world.facts, scope.report);
     shadow::find(&firewall, scope.report);
+    if let Some(text) = &firewall.raw {
+        raw::check(text, scope.report);
+    }
     firewall
 }

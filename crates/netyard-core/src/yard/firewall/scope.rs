@@ -1,6 +1,6 @@
 //! What a name means in one firewall.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -351,6 +351,8 @@ impl<'a, 'r> Scope<'a, 'r> {
         }
         names.extend(cast.node_names().map(String::from));
         names.extend(["any", "self", "uplink"].map(String::from));
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
         names
     }
 }

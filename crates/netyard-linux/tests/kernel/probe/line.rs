@@ -93,6 +93,40 @@ expect:
     });
 }
 
+/// Nobody sends that much from one socket: it is not known of the line, and said so
+/// soon.
+#[test]
+fn a_rate_that_the_machine_cannot_send_is_no_failure_of_the_line() {
+    isolated(|bed| {
+        let yard = meaning(
+            "yard: bed
+nodes: { a: {}, b: {} }
+links:
+  - { name: slow, ends: [a:x, b:x], rate: 8mbit }
+  - { name: fast, ends: [a:y, b:y] }
+expect:
+  - { link: fast, rate: 900gbit }
+  - { link: slow, rate: 900gbit }
+",
+        );
+        bed.become_state(&lower(&yard));
+        let began = std::time::Instant::now();
+        let verdicts = verdicts(&yard);
+        are(
+            &verdicts,
+            &[
+                "skip a:y -> b:y rate IPv4: this machine sends ",
+                "skip b:y -> a:y rate IPv4: this machine sends ",
+                "FAIL a:x -> b:x rate IPv4: ",
+                "FAIL b:x -> a:x rate IPv4: ",
+            ],
+        );
+        assert!(verdicts[0].ends_with(", too little to measure 900.00 Gbit/s"), "{verdicts:?}");
+        assert!(began.elapsed().as_secs() < 40, "{:?}", began.elapsed());
+        bed.clear();
+    });
+}
+
 #[test]
 fn a_line_that_does_nothing_to_packets_delays_and_loses_none() {
     isolated(|bed| {

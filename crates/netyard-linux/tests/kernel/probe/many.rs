@@ -82,3 +82,31 @@ END",
         bed.clear();
     });
 }
+
+/// More listeners than there are descriptors: they take turns.
+#[test]
+fn every_port_is_proved_with_few_descriptors() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    isolated(|bed| {
+        let yard = meaning(
+            "yard: bed
+networks: { lan: { prefix: 10.0.1.0/24 } }
+nodes: { 'n[1..2]': { interfaces: { eth0: { network: lan } } } }
+expect:
+  - { from: n1, to: n2, tcp: 1-1500, listen: true }
+",
+        );
+        bed.become_state(&lower(&yard));
+        // The test has a process of its own.
+        let few = Rlimit { current: Some(256), maximum: Some(300) };
+        setrlimit(Resource::Nofile, few).unwrap();
+        let seen = sightings(&yard);
+        let wrong: Vec<_> = seen
+            .iter()
+            .filter(|(_, s)| !matches!(s.seen, Seen::Reply(_)) || !s.listened)
+            .map(|(e, s)| (e.title(), s))
+            .collect();
+        assert!(seen.len() == 1500 && wrong.is_empty(), "{:?}", &wrong[..wrong.len().min(3)]);
+        bed.clear();
+    });
+}

@@ -1,10 +1,12 @@
 //! Rules of filters, in their short and their long form.
 
+use std::num::IntErrorKind;
+
 use super::{log, place, port_texts, port_values, protocol, protocol_with_ports};
 use crate::diag::{Report, Span, Spanned, firewall as say, shape};
 use crate::nft::{PortRange, Protocol, RateLimit};
 use crate::shape::{Record, Value};
-use crate::spec::decode::texts;
+use crate::spec::decode::{none_empty, texts};
 use crate::spec::firewall::{FilterRuleSpec, FilterSpec, Limit, Names, Verdict, What};
 
 /// A filter; `title` is what rules and log lines call it.
@@ -32,7 +34,8 @@ pub(super) fn read(title: &str, record: &Record, report: &mut Report) -> FilterS
             });
         }
     }
-    FilterSpec { span: record.span, policy, rules, log: log(record, title, report) }
+    let has_allow = record.has("allow");
+    FilterSpec { span: record.span, policy, rules, has_allow, log: log(record, title, report) }
 }
 
 struct Draft<'a> {
@@ -113,6 +116,9 @@ impl Draft<'_> {
             self.report.push(say::rule_empty(record.span));
             return None;
         }
+        let about = ["service", "protocol", "tcp", "udp", "sctp"];
+        none_empty(record, &about, self.report);
+        none_empty(record, &["from", "to"], self.report);
         let mut what: Vec<What> = texts(record, "service").into_iter().map(What::Service).collect();
         for word in texts(record, "protocol") {
             match protocol(&word.value) {
@@ -126,9 +132,8 @@ impl Draft<'_> {
                 what.push(What::Ports(protocol, ports));
             }
         }
-        let about = ["service", "protocol", "tcp", "udp", "sctp"];
         if what.is_empty() && about.iter().any(|key| record.has(key)) {
-            return None; // empty or wrong, and that is said or means nothing
+            return None; // empty or wrong, and that is said
         }
         let (from, to) = (texts(record, "from"), texts(record, "to"));
         let words = describe(&what, &from, &to);
@@ -186,8 +191,15 @@ impl Draft<'_> {
             (Ok(amount), 1..) => {
                 let over = self.verdict != Verdict::Accept;
                 let burst = burst.unwrap_or(5);
+                if let Err(most) = countable(amount, seconds, burst) {
+                    self.report.push(say::limit_too_large(value.span, most));
+                    return None;
+                }
                 let rate = RateLimit { amount, bytes: false, seconds, burst, over };
                 return Some(Limit { rate, per_source });
+            }
+            (Err(error), 1..) if *error.kind() == IntErrorKind::PosOverflow => {
+                self.report.push(say::limit_too_large(value.span, FASTEST));
             }
             _ => {
                 let found = format!("`{}`", text.value);
@@ -195,6 +207,22 @@ impl Draft<'_> {
             }
         }
         None
+    }
+}
+
+/// What the kernel's clock tells apart.
+const FASTEST: &str = "1000000000 each second: its clock counts nanoseconds";
+
+/// Whether the kernel can count it (`nft_limit_init` of net/netfilter/nft_limit.c):
+/// each takes a whole number of nanoseconds, and a burst of them 64 bits at most.
+fn countable(amount: u64, seconds: u64, burst: u32) -> Result<(), &'static str> {
+    let each = seconds * 1_000_000_000 / amount;
+    if each == 0 {
+        return Err(FASTEST);
+    }
+    match each.checked_mul(burst.into()) {
+        Some(_) => Ok(()),
+        None => Err("a burst that takes 584 years to come again"),
     }
 }
 

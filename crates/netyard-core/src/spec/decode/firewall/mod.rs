@@ -3,7 +3,7 @@
 mod filter;
 mod nat;
 
-use super::{named_records, records, texts};
+use super::{named_records, none_empty, records, texts};
 use crate::diag::{Report, Span, Spanned, firewall as say};
 use crate::nft::{PortRange, Protocol};
 use crate::shape::{Record, Value};
@@ -23,15 +23,23 @@ fn read(node: &Spanned<String>, record: &Record, report: &mut Report) -> Firewal
     let mut services = Vec::new();
     for (name, value) in record.map("services") {
         if is_free_name(name, report) {
+            if list(value).is_empty() && matches!(value.value, Value::List(_)) {
+                report.push(say::service_empty(name));
+            }
             services.push((name.clone(), service(value, report)));
         }
     }
     let mut sets = Vec::new();
     for (name, value) in record.map("sets") {
         if is_free_name(name, report) {
-            sets.push((name.clone(), nets(list(value))));
+            let nets = nets(list(value));
+            if list(value).is_empty() && matches!(value.value, Value::List(_)) {
+                report.push(say::set_empty(name));
+            }
+            sets.push((name.clone(), nets));
         }
     }
+    none_empty(record, &["offload"], report);
     let zone = |(name, value): &(Spanned<String>, Spanned<Value>), report: &mut Report| {
         is_free_name(name, report).then(|| (name.clone(), names(list(value))))
     };
@@ -56,6 +64,7 @@ fn read(node: &Spanned<String>, record: &Record, report: &mut Report) -> Firewal
 }
 
 fn policy(record: &Record, report: &mut Report) -> PolicySpec {
+    none_empty(record, &["from", "to"], report);
     let (from, to) = (texts(record, "from"), texts(record, "to"));
     let text = |names: &Names| names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(",");
     let title = format!("{} to {}", text(&from), text(&to));

@@ -8,7 +8,7 @@ use super::{log, port_range, port_values};
 use crate::diag::{Report, Spanned, firewall as say, shape};
 use crate::nft::{PortRange, Protocol};
 use crate::shape::{Record, Value};
-use crate::spec::decode::{beside, records, texts};
+use crate::spec::decode::{beside, none_empty, records, texts};
 use crate::spec::firewall::{
     Behaviour, MasqueradeSpec, NatSpec, OneToOneSpec, PortForwardSpec, SnatSpec, TargetSpec,
     Translated, Whom,
@@ -18,6 +18,7 @@ pub(super) fn read(firewall: &Record, report: &mut Report) -> NatSpec {
     let Some(nat) = firewall.record("nat").map(|n| n.value) else { return NatSpec::default() };
     beside(&nat, "type", "out", report);
     beside(&nat, "out", "type", report);
+    none_empty(&nat, &["out"], report);
     let behaviour = nat.text("type").map(|word| {
         let behaviour = match word.value.as_str() {
             "full-cone" => Behaviour::FullCone,
@@ -29,15 +30,15 @@ pub(super) fn read(firewall: &Record, report: &mut Report) -> NatSpec {
         (Spanned::new(behaviour, word.span), texts(&nat, "out"))
     });
     NatSpec {
-        masquerade: nat.list("masquerade").iter().filter_map(masquerade).collect(),
+        masquerade: nat.list("masquerade").iter().filter_map(|v| masquerade(v, report)).collect(),
         snat: records(&nat, "snat").filter_map(|r| snat(r, report)).collect(),
         forward: records(&nat, "forward").filter_map(|r| forward(r, report)).collect(),
-        one_to_one: records(&nat, "one-to-one").filter_map(one_to_one).collect(),
+        one_to_one: records(&nat, "one-to-one").filter_map(|r| one_to_one(r, report)).collect(),
         behaviour,
     }
 }
 
-fn masquerade(value: &Spanned<Value>) -> Option<MasqueradeSpec> {
+fn masquerade(value: &Spanned<Value>, report: &mut Report) -> Option<MasqueradeSpec> {
     let span = value.span;
     let record = match &value.value {
         Value::Record(record) => record,
@@ -48,6 +49,7 @@ fn masquerade(value: &Spanned<Value>) -> Option<MasqueradeSpec> {
         }
         _ => return None,
     };
+    none_empty(record, &["out", "from"], report);
     Some(MasqueradeSpec {
         span,
         out: texts(record, "out"),
@@ -59,6 +61,7 @@ fn masquerade(value: &Spanned<Value>) -> Option<MasqueradeSpec> {
 }
 
 fn snat(record: &Record, report: &mut Report) -> Option<SnatSpec> {
+    none_empty(record, &["from", "out"], report);
     let text = record.text("to")?;
     let Some(to) = translated(&text.value) else {
         let found = format!("`{}`", text.value);
@@ -92,6 +95,7 @@ fn translated(text: &str) -> Option<Translated> {
 }
 
 fn forward(record: &Record, report: &mut Report) -> Option<PortForwardSpec> {
+    none_empty(record, &["tcp", "udp", "in", "from"], report);
     let mut ports = Vec::new();
     for (key, protocol) in [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)] {
         let ranges = port_values(record, key);
@@ -175,7 +179,8 @@ fn target(text: &str) -> Option<TargetSpec> {
     Some(TargetSpec { whom, port })
 }
 
-fn one_to_one(record: &Record) -> Option<OneToOneSpec> {
+fn one_to_one(record: &Record, report: &mut Report) -> Option<OneToOneSpec> {
+    none_empty(record, &["on"], report);
     let outside = record.values.get("outside")?;
     let net = match outside.value {
         Value::Net(net) => net,
