@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use netyard_core::plan::Op;
+use netyard_core::plan::{Op, ShellNames};
 use netyard_core::state::Place;
 use rustix::io::Errno;
 
@@ -55,6 +55,7 @@ struct Body {
     errno: Option<Errno>,
     extack: Option<String>,
     doing: Option<Box<Op>>,
+    names: ShellNames,
     undone: Option<Undone>,
     hint: Option<String>,
     others: Vec<String>,
@@ -70,6 +71,7 @@ impl Error {
             errno: None,
             extack: None,
             doing: None,
+            names: ShellNames::default(),
             undone: None,
             hint: None,
             others: Vec::new(),
@@ -104,6 +106,13 @@ impl Error {
     #[must_use]
     pub fn doing(mut self, op: &Op) -> Self {
         self.0.doing = Some(Box::new(op.clone()));
+        self
+    }
+
+    /// With what the kernel calls the namespaces and interfaces it is about.
+    #[must_use]
+    pub fn named(mut self, names: ShellNames) -> Self {
+        self.0.names = names;
         self
     }
 
@@ -153,6 +162,11 @@ impl Error {
     /// What was being done.
     pub fn get_doing(&self) -> Option<&Op> {
         self.0.doing.as_deref()
+    }
+
+    /// The same as commands, by the names that the kernel has for things.
+    pub fn get_commands(&self) -> Vec<String> {
+        self.0.doing.iter().flat_map(|op| op.shell(&self.0.names)).collect()
     }
 
     /// How far it was taken back, if anything had been done.

@@ -8,6 +8,7 @@ pub mod keeper;
 pub mod netlink;
 pub mod netns;
 mod nft;
+mod note;
 mod observe;
 mod others;
 mod place;

@@ -6,7 +6,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use netyard_core::name::{FullName, InterfaceName};
-use netyard_core::state::Place;
+use netyard_core::plan::ShellNames;
+use netyard_core::state::{InterfaceId, Place};
 use netyard_core::wire::Names;
 
 use crate::netlink::{Protocol, Socket};
@@ -149,6 +150,20 @@ impl Sites {
     /// All of them, by place.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Site> {
         self.sites.values_mut()
+    }
+
+    /// What the namespaces and their interfaces are called, beside what `names`
+    /// know.
+    pub fn tell(&self, names: &mut ShellNames) {
+        for site in self.own() {
+            names.namespace(&site.place, &site.netns);
+        }
+        for site in self.sites.values() {
+            for (_, full, kernel) in site.names.iter() {
+                let id = InterfaceId { place: site.place.clone(), name: full.clone() };
+                names.interface(&id, kernel);
+            }
+        }
     }
 
     /// Those that are the yard's own, by place.

@@ -8,6 +8,7 @@ use netyard_core::state::{Command, Object, Place, State};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
+use crate::note;
 use crate::observe::Classes;
 use crate::state_dir::StateDir;
 
@@ -51,6 +52,51 @@ pub(crate) struct Lent {
     pub routes: Vec<Vec<u8>>,
 }
 
+/// Most text of a note of a lent interface, in bytes: what of it is more than
+/// some hundred addresses and routes is in the record alone.
+const NOTE_MAX: usize = 12_000;
+
+impl Lent {
+    /// The altnames that tell it where it is lent to, so that it comes home as it
+    /// was with the state directory lost.
+    pub fn altnames(&self) -> Vec<String> {
+        let mut text = format!("{}.{}", u8::from(self.up), self.mtu);
+        let addresses = self.addresses.iter().map(|address| ('A', address));
+        let routes = self.routes.iter().map(|route| ('R', route));
+        for (sort, message) in addresses.chain(routes) {
+            let message = note::encode(message);
+            if text.len() + message.len() > NOTE_MAX {
+                break;
+            }
+            text.push('.');
+            text.push(sort);
+            text += &message;
+        }
+        note::altnames(note::Sort::Lent, &self.host_name, &text)
+    }
+
+    /// What altnames tell of lent interfaces, sorted by name.
+    pub fn noted<'a>(altnames: impl Iterator<Item = &'a str>) -> Vec<Self> {
+        let notes = note::read(note::Sort::Lent, altnames).into_iter();
+        notes.filter_map(|(name, text)| Self::of_note(name, &text)).collect()
+    }
+
+    fn of_note(host_name: String, text: &str) -> Option<Self> {
+        let mut words = text.split('.');
+        let up = words.next()? == "1";
+        let mtu = words.next()?.parse().ok()?;
+        let (mut addresses, mut routes) = (Vec::new(), Vec::new());
+        for word in words {
+            match word.split_at_checked(1)? {
+                ("A", address) => addresses.push(note::decode(address)?),
+                ("R", route) => routes.push(note::decode(route)?),
+                _ => return None,
+            }
+        }
+        Some(Self { host_name, up, mtu, addresses, routes })
+    }
+}
+
 impl Record {
     /// Reads it; none where there is none.
     pub fn read(dir: &StateDir) -> Result<Option<Self>, Error> {
@@ -65,6 +111,19 @@ impl Record {
                     .hint("use that version, or `netyard down`, which works without it"))
             }
             record => Ok(record),
+        }
+    }
+
+    /// Takes in what is noted in the kernel and not here: the state directory was
+    /// lost.
+    pub fn learn(&mut self, originals: &BTreeMap<String, String>, lent: &[Lent]) {
+        for (path, value) in originals {
+            self.originals.entry(path.clone()).or_insert_with(|| value.clone());
+        }
+        for lent in lent {
+            if !self.lent.iter().any(|known| known.host_name == lent.host_name) {
+                self.lent.push(lent.clone());
+            }
         }
     }
 
@@ -114,5 +173,32 @@ impl Record {
     pub fn classes(&self) -> Classes {
         let [addresses, routes, rules, neighbours, qdiscs, vlans] = self.classes;
         Classes { addresses, routes, rules, neighbours, qdiscs, vlans }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lent_interface_is_read_from_its_note_as_it_was() {
+        let lent = |name: &str, messages: usize| Lent {
+            host_name: name.to_owned(),
+            up: messages != 1,
+            mtu: 1400,
+            addresses: (0..messages).map(|i| vec![i as u8; 60]).collect(),
+            routes: (0..messages).map(|i| vec![255 - i as u8; 49]).collect(),
+        };
+        let all = [lent("a b", 0), lent("enp6s0", 1), lent("wan", 7)];
+        let mut names: Vec<String> = all.iter().flat_map(Lent::altnames).collect();
+        names.sort();
+        assert_eq!(Lent::noted(names.iter().map(String::as_str)), all);
+        // What is too much for the kernel is cut at a whole message.
+        let names = lent("wan", 200).altnames();
+        let [noted] = &Lent::noted(names.iter().map(String::as_str))[..] else { panic!() };
+        assert!(names.len() < 150, "{}", names.len());
+        assert_eq!(noted.addresses[..100], lent("wan", 200).addresses[..100]);
+        let damaged = "netyard.lent.00000000.0.wan=1.1500.Xabc";
+        assert_eq!(Lent::noted([damaged].into_iter()), []);
     }
 }

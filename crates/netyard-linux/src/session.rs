@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use netyard_core::facts::{Facts, HostInterface, Survey};
 use netyard_core::name::{InterfaceName, NodeName, YardName};
 use netyard_core::nft::Table;
-use netyard_core::plan::{Op, Plan};
+use netyard_core::plan::{Op, Plan, ShellNames};
 use netyard_core::state::{InterfaceId, Object, Place, State};
 use netyard_core::wire::LongMarks;
 use netyard_core::wire::link::Pulse;
@@ -22,7 +22,7 @@ use crate::netns::{self, Inside, Published, Sort, Worker};
 use crate::observe::{self, Finding, Question, Sight};
 use crate::place::Sites;
 use crate::probe::Spaces;
-use crate::record::Record;
+use crate::record::{Lent, Record};
 use crate::run::{self, Progress, Run};
 use crate::state_dir::{self, Lock, StateDir};
 
@@ -79,6 +79,7 @@ pub struct Session {
     ears: Option<Ears>,
     unfinished: Vec<(Place, u32)>,
     originals: BTreeMap<String, String>,
+    lent: Vec<Lent>,
 }
 
 /// What a rule of a firewall counted.
@@ -184,6 +185,7 @@ impl Session {
             ears: None,
             unfinished: Vec::new(),
             originals: Default::default(),
+            lent: Vec::new(),
         };
         session.same_host()?;
         Ok(session)
@@ -312,6 +314,7 @@ impl Session {
         self.sites = Some(sites);
         self.unfinished = sight.unfinished.clone();
         self.originals = sight.originals.clone();
+        self.lent = sight.lent.clone();
         Ok(sight)
     }
 
@@ -425,9 +428,7 @@ impl Session {
         let host = self.host_identity()?;
         let record = self.record.get_or_insert_default();
         record.host = host;
-        for (path, value) in &self.originals {
-            record.originals.entry(path.clone()).or_insert_with(|| value.clone());
-        }
+        record.learn(&self.originals, &self.lent);
         record.add(desired);
         record.write(&self.dir)?;
         self.fresh_keeper = false;
@@ -442,7 +443,10 @@ impl Session {
             });
             let lost = match done {
                 Ok(lost) => lost,
-                Err(error) => return Err(self.after_undo(error, journal)),
+                Err(error) => {
+                    let error = self.named(error, desired);
+                    return Err(self.after_undo(error, journal));
+                }
             };
             progress(Progress::Verifying);
             let now = self.look(desired)?.state;
@@ -477,6 +481,15 @@ impl Session {
             Ok(()) => error,
             Err(more) => error.others(vec![more.to_string()]),
         }
+    }
+
+    /// An error told with the kernel's names of what is there, and is to be there.
+    fn named(&self, error: Error, state: &State) -> Error {
+        let mut names = ShellNames::of([state]);
+        if let Some(sites) = &self.sites {
+            sites.tell(&mut names);
+        }
+        error.named(names)
     }
 
     fn must_have_record(&mut self) -> Result<(), Error> {
@@ -540,8 +553,9 @@ impl Session {
         let sight = self.look_at(&nothing, false)?;
         self.dir.create()?;
         let journal = Journal::begin(&self.dir.file("journal"), "down")?;
-        let originals = sight.originals.clone();
-        self.run(|run| run.down(&sight.state, &originals, progress))?;
+        self.record.get_or_insert_default().learn(&sight.originals, &sight.lent);
+        self.run(|run| run.down(&sight.state, progress))
+            .map_err(|error| self.named(error, &sight.state))?;
         journal.end()?;
         self.finish_down()
     }

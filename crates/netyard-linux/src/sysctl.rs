@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::keeper::Keeper;
+use crate::note;
 
 /// The path of a setting below `/proc`; `{if}` in the key stands for the
 /// interface, by its kernel name.
@@ -131,86 +132,17 @@ pub(crate) fn fresh_proc() -> io::Result<OwnedFd> {
     Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
 }
 
-/// Longest text of one altname, in bytes.
-const ALTNAME: usize = netyard_core::name::ALTNAME_MAX;
-const MARK: &str = "netyard.sysctl.";
-
 /// The altnames that keep a host setting's original value on the fabric's `lo`,
 /// where it is found even without the state directory.
-///
-/// Altnames hold no white space, `/` or `:`, so all but letters, digits, `.`,
-/// `_` and `-` is written as `%XX`. One that is too long is split:
-/// `netyard.sysctl.2/5` would be cut at any byte, so the parts carry a number
-/// and a hash of the key to join them by.
 pub(crate) fn altnames(path: &str, original: &str) -> Vec<String> {
     let key = path.strip_prefix("sys/").unwrap_or(path);
-    let text = format!("{}={}", escape(key), escape(original));
-    let hash = netyard_core::name::fnv1a(&[key.as_bytes()]) as u32;
-    let room = ALTNAME - MARK.len() - "ffffffff.0000.".len();
-    let parts: Vec<&[u8]> = text.as_bytes().chunks(room).collect();
-    let last = parts.len() - 1;
-    let name = |(i, part): (usize, &&[u8])| {
-        let end = if i == last { "." } else { "+" };
-        format!("{MARK}{hash:08x}.{i}{end}{}", String::from_utf8_lossy(part))
-    };
-    parts.iter().enumerate().map(name).collect()
+    note::altnames(note::Sort::Setting, key, original)
 }
 
 /// The settings and original values that altnames tell: path and value, sorted.
-/// A value with a part missing is left out.
 pub(crate) fn originals<'a>(altnames: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
-    let mut parts: Vec<(&str, usize, bool, &str)> = altnames
-        .filter_map(|name| {
-            let (hash, rest) = name.strip_prefix(MARK)?.split_once('.')?;
-            let at = rest.find(|c: char| !c.is_ascii_digit())?;
-            let (number, text) = rest.split_at(at);
-            Some((hash, number.parse().ok()?, text.starts_with('.'), text.get(1..)?))
-        })
-        .collect();
-    parts.sort_unstable();
-    let mut found: Vec<(String, String)> = parts
-        .chunk_by(|a, b| a.0 == b.0)
-        .filter_map(|parts| {
-            let whole = parts.iter().enumerate().all(|(i, part)| i == part.1)
-                && parts.last().is_some_and(|part| part.2);
-            let text: String = parts.iter().map(|part| part.3).collect();
-            let (key, value) = text.split_once('=').filter(|_| whole)?;
-            Some((format!("sys/{}", unescape(key)), unescape(value)))
-        })
-        .collect();
-    found.sort();
-    found
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
-            out.push(byte as char);
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
-fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let notes = note::read(note::Sort::Setting, altnames).into_iter();
+    notes.map(|(key, value)| (format!("sys/{key}"), value)).collect()
 }
 
 #[cfg(test)]
@@ -230,23 +162,5 @@ mod tests {
         assert_eq!(led("sys/net/ipv6/conf/all/forwarding"), None);
         assert_eq!(led("sys/net/ipv4/conf/eth0/rp_filter"), None);
         assert_eq!(led("sys/net/ipv4/ip_forward"), None);
-    }
-
-    #[test]
-    fn originals_come_back_from_altnames_in_any_order() {
-        let long = "4096\t131072\t6291456 ".repeat(20);
-        let settings = [
-            ("sys/net/ipv4/conf/eth0.10/rp_filter".to_owned(), "2".to_owned()),
-            ("sys/net/ipv4/ip_forward".to_owned(), "0".to_owned()),
-            ("sys/net/ipv4/tcp_rmem".to_owned(), long),
-        ];
-        let mut names: Vec<String> =
-            settings.iter().flat_map(|(path, value)| altnames(path, value)).collect();
-        assert!(names.iter().all(|name| name.len() <= ALTNAME), "{names:?}");
-        assert!(names.iter().all(|name| !name.contains(['/', ':', ' ', '\t'])), "{names:?}");
-        names.reverse();
-        assert_eq!(originals(names.iter().map(String::as_str)), settings);
-        names.pop();
-        assert!(originals(names.iter().map(String::as_str)).len() < 3);
     }
 }

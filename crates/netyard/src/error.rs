@@ -4,7 +4,6 @@
 use std::io;
 
 use netyard_core::diag::{Report, Sources};
-use netyard_core::plan::ShellNames;
 use netyard_linux::ErrorKind;
 
 use crate::ui::count;
@@ -100,16 +99,18 @@ impl From<Kind> for Error {
 /// The world said no, and said why.
 impl From<netyard_linux::Error> for Error {
     fn from(error: netyard_linux::Error) -> Self {
-        Self::of(&error, &ShellNames::default())
+        Self::of(&error)
     }
 }
 
 impl Error {
-    /// The world said no, told with the kernel's names of namespaces and interfaces.
-    pub fn of(error: &netyard_linux::Error, names: &ShellNames) -> Self {
+    /// The world said no, told.
+    pub fn of(error: &netyard_linux::Error) -> Self {
         let mut details = Vec::new();
-        let command = error.get_doing().map(|op| op.shell(names).join("\n  "));
-        details.extend(command.map(|command| format!("while doing: {command}")));
+        let commands = error.get_commands();
+        if !commands.is_empty() {
+            details.push(format!("while doing: {}", commands.join("\n  ")));
+        }
         if let Some(undone) = error.get_undone() {
             details.push(format!("undone: {} of {}", undone.done, count(undone.of, "step")));
             details.extend(undone.failures.iter().map(|line| format!("not undone: {line}")));

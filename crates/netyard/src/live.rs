@@ -3,7 +3,7 @@
 use netyard_core::check::{Finding, Phase, Scene, Severity, judge};
 use netyard_core::facts::{Facts, Survey};
 use netyard_core::name::YardName;
-use netyard_core::plan::{Op, Plan, ShellNames, plan};
+use netyard_core::plan::{Op, Plan, plan};
 use netyard_core::state::{Object, State, lower};
 use netyard_core::yard::Yard;
 use netyard_linux::keeper::Keeper;
@@ -138,9 +138,9 @@ impl Meeting {
     /// Makes the host as `desired` says; where it does not become so, the error
     /// tells which place in the file that is due to.
     pub fn apply(&mut self, file: &File) -> Result {
-        let Self { session, plan, desired, yard, seen, .. } = self;
+        let Self { session, plan, desired, yard, .. } = self;
         try_apply(session, plan, desired).map_err(|error| {
-            let mut told = Error::of(&error, &ShellNames::of([&seen.state, desired]));
+            let mut told = Error::of(&error);
             let object = error.get_doing().map(subject);
             let span = object.and_then(|object| yard.origin(&file.spec, &object));
             told.place = span.and_then(|span| ui::place(&file.sources, span));

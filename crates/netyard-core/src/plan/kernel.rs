@@ -16,8 +16,8 @@
 //!   EPERM), and one that leaves it is left down (`__bond_release_one`).
 //! * The last IPv4 address of an interface takes all IPv4 routes through it
 //!   (`fib_inetaddr_event`). That an address takes others of its prefix along
-//!   is prevented by `promote_secondaries`, which is set in every namespace of
-//!   a yard.
+//!   is prevented by `promote_secondaries`, which an interface has while one
+//!   of its addresses goes or changes.
 //! * An address takes the routes that have it as source (`fib_sync_down_addr`;
 //!   for IPv6 they only forget it, `rt6_remove_prefsrc`).
 //! * Some settings are written through to all interfaces of the namespace

@@ -43,7 +43,8 @@ pub fn group(yard: &YardName) -> u32 {
 /// number, which would cost a request for each pair of namespaces to resolve.
 ///
 /// Names that are too long for an alias are in it as a hash, `netyard:YARD/#…`,
-/// and only who knows the names reads it: [`LongMarks`].
+/// and only who knows the names reads it: [`LongMarks`]. Where a physical interface
+/// is at home is readable all the same, `netyard:YARD/#…:HOSTNAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// The yard.
@@ -76,7 +77,11 @@ impl Mark {
         if whole.len() <= ALIAS_MAX {
             return whole;
         }
-        format!("{PREFIX}{}/#{:016x}", self.yard, fnv1a(&[whole.as_bytes()]))
+        let hash = format!("{PREFIX}{}/#{:016x}", self.yard, fnv1a(&[whole.as_bytes()]));
+        match &self.host_name {
+            Some(host_name) => format!("{hash}:{host_name}"),
+            None => hash,
+        }
     }
 
     fn in_words(&self) -> String {
@@ -104,7 +109,8 @@ impl Mark {
             place + id.name.as_str().len() + 2
         };
         let other = self.other.as_ref().map_or(0, length);
-        PREFIX.len() + self.yard.as_str().len() + length(&self.id) + other + 16 > ALIAS_MAX
+        let home = self.host_name.as_ref().map_or(0, |name| name.as_str().len() + 1);
+        PREFIX.len() + self.yard.as_str().len() + length(&self.id) + other + home + 16 > ALIAS_MAX
     }
 
     /// True for the alias of something of the yard's whose names are in it as a
@@ -112,6 +118,15 @@ impl Mark {
     pub fn is_hash(alias: &str, yard: &YardName) -> bool {
         let rest = alias.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(yard.as_str()));
         rest.is_some_and(|rest| rest.starts_with("/#"))
+    }
+
+    /// The mark of a physical interface whose own names are in its alias as a hash
+    /// that nobody can read any more: its name in the kernel stands in.
+    pub fn of_lent(alias: &str, yard: &YardName, place: &Place, kernel: &str) -> Option<Self> {
+        let host_name = alias.split_once("/#").filter(|_| Self::is_hash(alias, yard))?.1;
+        let host_name = InterfaceName::new(host_name.split_once(':')?.1).ok()?;
+        let id = InterfaceId { place: place.clone(), name: FullName::new(kernel).ok()? };
+        Some(Self { yard: yard.clone(), id, other: None, host_name: Some(host_name) })
     }
 
     /// Reads an alias; none for one that is not netyard's.
@@ -250,6 +265,28 @@ mod tests {
                 assert!(!Mark::is_hash(&mark.alias(), &YardName::new("hom").unwrap()));
             }
         }
+    }
+
+    #[test]
+    fn a_lent_interface_of_any_name_is_known_by_its_name_at_home() {
+        let yard = YardName::new("home").unwrap();
+        let host_name = Some(InterfaceName::new("enp6s0").unwrap());
+        for length in 200..=255 {
+            let id = id(node("r1"), &"x".repeat(length));
+            let mark = Mark { yard: yard.clone(), id, other: None, host_name: host_name.clone() };
+            let alias = mark.alias();
+            assert!(alias.len() <= ALIAS_MAX);
+            let stands_in = Mark::of_lent(&alias, &yard, &node("r1"), "xxx");
+            let hashed = Mark::parse(&alias).is_none();
+            assert_eq!(
+                stands_in.and_then(|mark| mark.host_name),
+                host_name.clone().filter(|_| hashed)
+            );
+            let other = YardName::new("hom").unwrap();
+            assert_eq!(Mark::of_lent(&alias, &other, &node("r1"), "xxx"), None);
+        }
+        let strange = "netyard:home/#0123456789abcdef";
+        assert_eq!(Mark::of_lent(strange, &yard, &node("r1"), "xxx"), None);
     }
 
     #[test]

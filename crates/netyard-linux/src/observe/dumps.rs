@@ -233,7 +233,8 @@ pub(crate) fn notes(socket: &mut Socket) -> std::io::Result<Vec<(String, String)
     Ok(crate::sysctl::originals(found.iter().map(String::as_str)))
 }
 
-/// What altnames of `lo` tell: commands that ran, settings of the host.
+/// What altnames of `lo` tell: commands that ran, settings of the host,
+/// interfaces that were lent.
 fn read_notes(
     lo: &[u8],
     place: &Place,
@@ -243,6 +244,7 @@ fn read_notes(
 ) {
     let names = altnames(lo);
     sight.originals.extend(crate::sysctl::originals(names.iter().map(String::as_str)));
+    sight.lent.extend(crate::record::Lent::noted(names.iter().map(String::as_str)));
     let Place::Node(node) = place else { return };
     for name in names.iter().filter(|name| name.starts_with(RAN)) {
         found.extend(command(node, name, question).map(Object::Command));

@@ -20,7 +20,7 @@ use crate::files::{Files, Shelf};
 use crate::keeper::Keeper;
 use crate::netns::Worker;
 use crate::place::{Site, Sites};
-use crate::record::Record;
+use crate::record::{Lent, Record};
 use crate::sysctl::Proc;
 
 pub(crate) use dumps::{Dump, notes, ran_altname};
@@ -117,6 +117,8 @@ pub(crate) struct Sight {
     pub unfinished: Vec<(Place, u32)>,
     /// Settings of the host as they were before the yard, by path.
     pub originals: BTreeMap<String, String>,
+    /// Interfaces of the host that were lent, as they were.
+    pub lent: Vec<Lent>,
 }
 
 /// Which settings of a place are to be read.

@@ -1,6 +1,7 @@
 //! What is in one namespace only: settings, VLANs, addresses, neighbours,
 //! routes, rules, impairments; and the commands of nodes.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
 use netyard_core::plan::Op;
@@ -68,7 +69,23 @@ impl Run<'_> {
                 Err(error) => failed.push(Failed { index, error, partly: false }),
             }
         }
+        let promoted = match self.promote(place, owners.iter().map(|&index| ops[index])) {
+            Ok(promoted) => promoted,
+            Err(error) => {
+                let index = owners.first().copied().unwrap_or_default();
+                let error = refused_by_system(ops[index], error);
+                failed.push(Failed { index, error, partly: false });
+                return failed;
+            }
+        };
         failed.extend(self.send(place, batch, &owners, ops));
+        for (path, value) in promoted {
+            if let Err(error) = self.proc.write(&path, &value) {
+                let index = owners.first().copied().unwrap_or_default();
+                let error = refused_by_system(ops[index], error);
+                failed.push(Failed { index, error, partly: true });
+            }
+        }
         for (index, device) in later {
             let done = self.flow_device(ops[index], device, true);
             failed.extend(done.err().map(|error| Failed { index, error, partly: false }));
@@ -177,18 +194,30 @@ impl Run<'_> {
         self.initial.get(path).is_some_and(|initial| initial.as_deref() == Some(value))
     }
 
-    /// The plan counts on it: an address that goes does not take the others of
-    /// its prefix along (Documentation/networking/ip-sysctl.rst).
-    pub(super) fn promote(&mut self, place: &Place) -> std::io::Result<()> {
-        const PROMOTE: &str = "sys/net/ipv4/conf/all/promote_secondaries";
-        let Some(site) = self.sites.get(place).filter(|_| *place != Place::Host) else {
-            return Ok(());
-        };
-        if self.promoting.insert(place.clone()) {
-            self.worker.enter(site.net.as_fd())?;
-            self.proc.write(PROMOTE, "1")?;
+    /// The plan counts on it: an address that goes, or changes, does not take the
+    /// others of its prefix along (Documentation/networking/ip-sysctl.rst). Gives
+    /// the settings that are to be written back.
+    fn promote<'o>(
+        &mut self,
+        place: &Place,
+        ops: impl Iterator<Item = &'o Op>,
+    ) -> std::io::Result<Vec<(String, String)>> {
+        let Some(site) = self.sites.get(place) else { return Ok(Vec::new()) };
+        let devices: BTreeSet<&str> =
+            ops.filter_map(loses_ipv4).map(|id| site.names.kernel(&id.name)).collect();
+        if devices.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(())
+        self.worker.enter(site.net.as_fd())?;
+        let mut changed = Vec::new();
+        for device in devices {
+            let path = format!("sys/net/ipv4/conf/{device}/promote_secondaries");
+            if let Some(value) = self.proc.read(&path)?.filter(|value| value == "0") {
+                self.proc.write(&path, "1")?;
+                changed.push((path, value));
+            }
+        }
+        Ok(changed)
     }
 
     /// The path of a setting below `/proc`.
@@ -278,6 +307,15 @@ impl Run<'_> {
         });
         wrong.map_or(Ok(()), |failure| Err(failure.errno.into()))
     }
+}
+
+/// The interface that an op takes an IPv4 address from, be it for a moment.
+fn loses_ipv4(op: &Op) -> Option<&InterfaceId> {
+    let (Op::Remove { object: Object::Address(o) } | Op::Set { from: Object::Address(o), .. }) = op
+    else {
+        return None;
+    };
+    o.net.addr().is_ipv4().then_some(&o.interface)
 }
 
 /// True for a setting of the host, of which is noted in the kernel what it was.

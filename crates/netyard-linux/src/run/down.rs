@@ -6,8 +6,6 @@
 //! interfaces of each namespace first, 11 s). Each part is tried, whatever became
 //! of the others, and all that failed is told.
 
-use std::collections::BTreeMap;
-
 use netyard_core::interface::Kind;
 use netyard_core::plan::Op;
 use netyard_core::state::{Object, Place, State};
@@ -20,18 +18,13 @@ use crate::netlink::Batch;
 type Part<'p> = &'p dyn Fn(&mut Run<'_>) -> Result<(), Error>;
 
 impl Run<'_> {
-    /// Takes away everything of the yard's that `state` and the marks in the
-    /// kernel show.
+    /// Takes away everything of the yard's that `state` and the record show.
     pub(crate) fn down(
         &mut self,
         state: &State,
-        originals: &BTreeMap<String, String>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), Error> {
         self.lenient = true;
-        for (path, value) in originals {
-            self.record.originals.entry(path.clone()).or_insert_with(|| value.clone());
-        }
         let mut errors = Vec::new();
         let parts: [Part<'_>; 7] = [
             &|run| run.all_back(state),

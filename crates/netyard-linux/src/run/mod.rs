@@ -93,8 +93,6 @@ pub(crate) struct Run<'a> {
     untouched: BTreeSet<Place>,
     /// What settings a new namespace begins with, by path.
     initial: BTreeMap<String, Option<String>>,
-    /// Places in which an address that goes leaves the others of its prefix.
-    promoting: BTreeSet<Place>,
     /// True where Remove of what is gone already is fine.
     lenient: bool,
     /// What other yards hold of the host; looked at once.
@@ -142,7 +140,6 @@ impl<'a> Run<'a> {
             unfinished: Vec::new(),
             untouched: BTreeSet::new(),
             initial: BTreeMap::new(),
-            promoting: BTreeSet::new(),
             replies_lost: false,
             lenient: false,
             others: None,

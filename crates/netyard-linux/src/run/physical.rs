@@ -68,6 +68,7 @@ impl<'a> Run<'a> {
             return self.plug(op, interface, bridge);
         }
         let failed = |e| refused_by_system(op, e);
+        self.note_lent_in_kernel(interface, physical.host_name.as_str()).map_err(failed)?;
         let worker = &mut *self.worker;
         let Some(site) = self.sites.get_mut(&Place::Host) else {
             return Err(words::lost(op, "there is no host"));
@@ -87,6 +88,17 @@ impl<'a> Run<'a> {
         let failed = self.send(&Place::Host, batch, &[0], &[op]);
         first_error(failed)?;
         Ok(if stays { now } else { target.index })
+    }
+
+    /// Notes on the `lo` of where an interface is lent to what it was, before it
+    /// goes there. One that stays on the host comes home as it is then.
+    fn note_lent_in_kernel(&mut self, interface: &Interface, name: &str) -> std::io::Result<()> {
+        let place = &interface.id.place;
+        let lent = self.record.lent.iter().find(|lent| lent.host_name == name);
+        match lent.filter(|_| *place != Place::Host).map(Lent::altnames) {
+            Some(altnames) => self.note_on_lo(place, &altnames, true),
+            None => Ok(()),
+        }
     }
 
     /// Gives a lent interface back to the host, as it was; `lo` goes down.
@@ -113,7 +125,13 @@ impl<'a> Run<'a> {
             site.names.remove(index);
         }
         match &interface.kind {
-            Kind::Physical(physical) => self.as_it_was(op, physical.host_name.as_str()),
+            Kind::Physical(physical) => {
+                let name = physical.host_name.as_str();
+                let lent = self.record.lent.iter().find(|lent| lent.host_name == name);
+                let altnames = lent.map(Lent::altnames).unwrap_or_default();
+                self.as_it_was(op, name)?;
+                self.note_on_lo(&place, &altnames, false).map_err(|e| refused_by_system(op, e))
+            }
             _ => Ok(()),
         }
     }

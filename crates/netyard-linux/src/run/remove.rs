@@ -45,14 +45,6 @@ impl Run<'_> {
         let mut failed = Vec::new();
         let place = |index: &usize| super::configure::op_place(ops[*index]);
         for visit in run.chunk_by(|a, b| place(a) == place(b)) {
-            let address = visit.iter().find(|index| is_ipv4_address(ops[**index]));
-            if let Some(&index) = address
-                && let Err(error) = self.promote(&place(&visit[0]))
-            {
-                let error = refused_by_system(ops[index], error);
-                failed.push(Failed { index, error, partly: false });
-                continue;
-            }
             failed.extend(self.send_at(&place(&visit[0]), visit.to_vec(), ops));
         }
         failed
@@ -264,12 +256,5 @@ fn sort(op: &Op) -> Sort {
                 | Object::FlowDevice(_),
         } => Sort::Alone,
         _ => Sort::Messages,
-    }
-}
-
-fn is_ipv4_address(op: &Op) -> bool {
-    match op {
-        Op::Remove { object: Object::Address(o) } => matches!(o.net, ipnet::IpNet::V4(_)),
-        _ => false,
     }
 }

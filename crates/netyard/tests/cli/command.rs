@@ -98,6 +98,20 @@ error: could not run command `sh -c exit 7` in node `a`: exit status: 7
     assert_eq!(tree(Path::new("/run")), Vec::<PathBuf>::new());
 }}
 
+alone! { User, fn a_refusal_is_told_with_the_names_that_namespaces_really_have() {
+    let site = Site::new(PAIR);
+    site.ok("up");
+    // Whichever request it is: the first to be refused after those that look.
+    let tried = (1..60).map(|at| {
+        let set = site.netyard(&format!("set a:x rate={at}mbit"));
+        let set = set.env("NETYARD_FAULT", format!("EPERM@{at}")).output().expect("the binary");
+        String::from_utf8_lossy(&set.stderr).into_owned()
+    });
+    let said = tried.into_iter().find(|said| said.contains("while doing:")).expect("a refusal");
+    assert!(said.contains("  while doing: tc -n pair-a qdisc replace dev x root tbf"), "{said}");
+    site.ok("down");
+}}
+
 alone! { User, fn what_needs_the_host_is_refused_before_anything_is_made() {
     let site = Site::new("yard: h\nnetworks:\n  lan: { host: true }\nnodes: { a: {} }\n");
     site.netyard("check").assert().success();

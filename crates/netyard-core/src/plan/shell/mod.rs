@@ -37,14 +37,24 @@ impl ShellNames {
         let mut names = Self::default();
         for object in states.into_iter().flat_map(State::objects) {
             match object {
-                Object::Namespace(o) => drop(names.netns.insert(o.place.clone(), o.netns.clone())),
-                Object::Interface(o) if o.kernel_name.as_str() != o.id.name.as_str() => {
-                    names.interfaces.insert(o.id.clone(), o.kernel_name.clone());
-                }
+                Object::Namespace(o) => names.namespace(&o.place, &o.netns),
+                Object::Interface(o) => names.interface(&o.id, &o.kernel_name),
                 _ => {}
             }
         }
         names
+    }
+
+    /// Notes what a namespace is called.
+    pub fn namespace(&mut self, place: &Place, netns: &str) {
+        self.netns.insert(place.clone(), netns.to_owned());
+    }
+
+    /// Notes what an interface is called in the kernel.
+    pub fn interface(&mut self, id: &InterfaceId, kernel_name: &InterfaceName) {
+        if kernel_name.as_str() != id.name.as_str() {
+            self.interfaces.insert(id.clone(), kernel_name.clone());
+        }
     }
 
     /// The namespace's name; none for the host.

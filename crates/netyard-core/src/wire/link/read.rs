@@ -217,7 +217,8 @@ pub fn read_all(
     let mut names = Names::default();
     let mut marks = Vec::with_capacity(links.len());
     for link in &links {
-        let mark = long.read(link.alias);
+        let lent = || Mark::of_lent(link.alias, yard, place, link.name);
+        let mark = long.read(link.alias).or_else(lent);
         let full = match mark.as_ref().filter(|mark| ours(mark)) {
             Some(mark) => Some(mark.id.name.clone()),
             None => FullName::new(link.name).ok(),

@@ -231,12 +231,15 @@ pub fn advertise(prefix: &str) {
 
 /// The same in any order, with the differing lines where not.
 pub fn similar(is: &str, should: &str) {
-    let more: Vec<_> = is.lines().filter(|l| !should.lines().any(|s| s == *l)).collect();
-    let less: Vec<_> = should.lines().filter(|l| !is.lines().any(|s| s == *l)).collect();
-    let sorted = |text: &str| {
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
+    let without = |a: &str, b: &str| {
+        let mut rest: Vec<String> = a.lines().map(str::to_owned).collect();
+        for line in b.lines() {
+            if let Some(at) = rest.iter().position(|l| l == line) {
+                rest.remove(at);
+            }
+        }
+        rest
     };
-    assert!(sorted(is) == sorted(should), "is:     {more:#?}\nshould: {less:#?}");
+    let (more, less) = (without(is, should), without(should, is));
+    assert!(more.is_empty() && less.is_empty(), "is:     {more:#?}\nshould: {less:#?}");
 }

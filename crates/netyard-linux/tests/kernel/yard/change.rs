@@ -4,10 +4,10 @@ use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use netyard_core::interface::{Interface, Kind, Physical};
+use netyard_core::interface::{Bridge, Interface, Kind, Physical};
 use netyard_core::name::{InterfaceName, YardName};
 use netyard_core::plan::plan;
-use netyard_core::state::{Key, Object, State};
+use netyard_core::state::{Key, Object, Place, State};
 use netyard_linux::{Access, Session};
 
 use super::*;
@@ -194,8 +194,92 @@ fn a_lent_interface_comes_home_as_it_was() {
         assert_eq!(look(), before);
         // And with the interface alone leaving the file.
         up(&state).unwrap();
-        up(&published(&router).into_iter().collect()).unwrap();
+        let empty: State = published(&router).into_iter().collect();
+        up(&empty).unwrap();
         assert_eq!(look(), before);
+        let lo = sh("ip -n bed-router link show lo");
+        assert!(!lo.contains("netyard.lent"), "{lo}");
+        // What it was is found in the kernel, too, by both.
+        up(&state).unwrap();
+        sh("rm -r /run/netyard");
+        down().unwrap();
+        assert_eq!(look(), before);
+        up(&state).unwrap();
+        sh("rm -r /run/netyard");
+        up(&empty).unwrap();
+        assert_eq!(look(), before);
+        down().unwrap();
+    });
+}
+
+#[test]
+fn a_lent_interface_comes_home_from_names_that_nobody_knows_any_more() {
+    alone(|| {
+        sh("ip link add phy0 type veth peer name phy1; ip link set phy0 mtu 1400 up; ip link set phy1 up
+            ip addr add 192.0.2.1/24 dev phy0");
+        // With which index it comes back is the kernel's choice.
+        let look = || {
+            sh(
+                "ip -o addr show phy0 | sed 's/^[0-9]*//' | grep -v fe80; ip -o link show phy0 | sed 's/^[0-9]*//'; ip netns",
+            )
+        };
+        let before = look();
+        // Too long for an alias, which then is a hash.
+        let name = "u".repeat(240);
+        let router = node(&"r".repeat(240));
+        let host_name = InterfaceName::new("phy0").unwrap();
+        let mut state: State = published(&router).into_iter().collect();
+        let mut lent = interface(&router, &name, Kind::Physical(Physical { host_name }));
+        lent.kernel_name = InterfaceName::new("uplink").unwrap();
+        state.insert(object(Interface { mac: None, mtu: None, ..lent }));
+        up(&state).unwrap();
+        assert_eq!(steps_left(&state), [] as [String; 0]);
+        sh("rm -r /run/netyard");
+        down().unwrap();
+        assert_eq!(look(), before);
+    });
+}
+
+#[test]
+fn an_address_that_goes_or_changes_leaves_the_others_of_its_prefix() {
+    const KEY: &str = "net/ipv4/conf/all/promote_secondaries";
+    alone(|| {
+        sh("for f in /proc/sys/net/ipv4/conf/*/promote_secondaries; do echo 0 > $f; done");
+        let a = node("a");
+        let mut state: State = published(&a).into_iter().collect();
+        state.insert(setting(&a, KEY, "0"));
+        for place in [&a, &Place::Host] {
+            let bridge = Kind::Bridge(Bridge { forward_delay: 0, ..Bridge::default() });
+            state.insert(object(interface(place, "nyt0", bridge)));
+            for address in ["10.9.0.1/24", "10.9.0.2/24", "10.9.0.3/24"] {
+                state.insert(with_address(place, "nyt0", address));
+            }
+        }
+        up(&state).unwrap();
+        let addresses = || {
+            let all = "ip -o -4 address show dev nyt0; ip netns exec bed-a ip -o -4 address show dev nyt0";
+            let all = sh(&format!("({all}) | grep -o '10.9.0.[0-9][^ ]*/[0-9]* ' | sort"));
+            all.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(addresses().len(), 6);
+        for place in [&a, &Place::Host] {
+            state.remove(&with_address(place, "nyt0", "10.9.0.1/24").key());
+        }
+        // Verified: `up` fails where the others have gone.
+        up(&state).unwrap();
+        assert_eq!(addresses(), ["10.9.0.2/24", "10.9.0.2/24", "10.9.0.3/24", "10.9.0.3/24"]);
+        for place in [&a, &Place::Host] {
+            let key = with_address(place, "nyt0", "10.9.0.2/24").key();
+            state = changed(&state, &key, |object| match object {
+                Object::Address(o) => o.peer = Some("10.9.0.99".parse().unwrap()),
+                _ => unreachable!(),
+            });
+        }
+        up(&state).unwrap();
+        assert_eq!(steps_left(&state), [] as [String; 0]);
+        let set = sh("cat /proc/sys/net/ipv4/conf/*/promote_secondaries
+            ip netns exec bed-a sh -c 'cat /proc/sys/net/ipv4/conf/*/promote_secondaries'");
+        assert!(set.lines().all(|value| value == "0"), "{set}");
         down().unwrap();
     });
 }
