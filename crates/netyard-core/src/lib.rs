@@ -16,6 +16,7 @@ pub mod interface;
 pub mod name;
 pub mod nft;
 pub mod plan;
+pub mod service;
 pub mod shape;
 pub mod spec;
 pub mod state;

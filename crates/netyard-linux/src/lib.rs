@@ -16,6 +16,7 @@ pub mod probe;
 mod process;
 mod record;
 mod run;
+pub mod serve;
 mod session;
 mod state_dir;
 mod sysctl;

@@ -92,6 +92,8 @@ enum Command {
     Man(command::man::Man),
     #[command(hide = true)]
     Keeper(command::keeper::Keeper),
+    #[command(hide = true)]
+    Serve(command::serve::Serve),
     #[command(name = "__complete", hide = true)]
     Complete(command::complete::Complete),
     /// Be a bug, so that a test sees what one looks like
@@ -129,6 +131,7 @@ pub fn run() -> Result {
         Command::Completions(c) => c.run(),
         Command::Man(c) => c.run(),
         Command::Keeper(c) => c.run(),
+        Command::Serve(c) => c.run(),
         Command::Complete(c) => c.run(),
         Command::Bug => panic!("asked for"),
     }

@@ -20,7 +20,7 @@ const TCP_CLOSE: u32 = 7;
 const OWNED: [u16; 4] = [53, 67, 547, 5353];
 
 /// All of them.
-pub(super) fn read() -> io::Result<Vec<Listener>> {
+pub(crate) fn read() -> io::Result<Vec<Listener>> {
     let mut socket = Socket::open(Protocol::SocketDiag)?;
     let mut found: Vec<(Listener, u32)> = Vec::new();
     for (protocol, number, state) in

@@ -2,7 +2,7 @@
 
 mod claims;
 mod counters;
-mod listeners;
+pub(crate) mod listeners;
 mod machine;
 pub(crate) mod ruleset;
 mod service;

@@ -14,6 +14,7 @@ pub mod man;
 pub mod plan;
 pub mod publish;
 pub mod schema;
+pub mod serve;
 pub mod set;
 pub mod shell;
 pub mod status;

@@ -1,0 +1,136 @@
+//! DHCPv4 on the wire.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use netyard_core::addr::Mac;
+use netyard_core::name::FullName;
+use netyard_core::service::dhcp4::{Note, Pool, Reply, To, relay_of};
+use netyard_core::service::served::{Dhcp4 as Config, Served, ServedNetwork};
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, sendto};
+
+use super::packet::FrameSocket;
+use super::world::{World, say};
+use super::{Service, socket};
+
+const SERVER: u16 = 67;
+const CLIENT: u16 = 68;
+/// Packets that are answered together: their leases go to the disk at once.
+const BATCH: usize = 256;
+/// The same line of the log at most that often.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// One network's.
+pub(super) struct Dhcp4 {
+    network: FullName,
+    socket: OwnedFd,
+    frames: FrameSocket,
+    notes: Vec<(String, Instant)>,
+}
+
+/// Starts it where the network has it.
+pub(super) fn open(
+    network: &ServedNetwork,
+    served: &Served,
+    world: &mut World,
+) -> io::Result<Option<Box<dyn Service>>> {
+    let (Some(_), Some(interface)) = (&network.dhcp4, &network.interface) else {
+        return Ok(None);
+    };
+    let socket = socket::udp4_on(Some(interface), SERVER)?;
+    let frames = FrameSocket::open(interface)?;
+    world.watch(&socket, 0, EventFlags::IN)?;
+    let all = served.networks.iter();
+    if world.pools.is_empty() {
+        world.pools = all.filter_map(|n| Some(pool(n, n.dhcp4.as_ref()?, world))).collect();
+    }
+    let network = network.network.clone();
+    Ok(Some(Box::new(Dhcp4 { network, socket, frames, notes: Vec::new() })))
+}
+
+fn pool(network: &ServedNetwork, config: &Config, world: &World) -> Pool {
+    Pool::new(network.network.clone(), config.clone(), world.leases.all().cloned())
+}
+
+impl Service for Dhcp4 {
+    fn ready(&mut self, _: u32, _: EventFlags, world: &mut World) {
+        let mut replies: Vec<(Ipv4Addr, Reply)> = Vec::new();
+        let mut packet = [0; 1500];
+        let now = world.today();
+        for _ in 0..BATCH {
+            let length = match recv(&self.socket, &mut packet[..], RecvFlags::empty()) {
+                Ok((length, _)) => length,
+                Err(Errno::AGAIN) => break,
+                // What an earlier answer met: it is that client's trouble.
+                Err(_) => continue,
+            };
+            let Some(index) = self.pool_for(&packet[..length], &world.pools) else { continue };
+            let pool = &mut world.pools[index];
+            let answer = pool.receive(&packet[..length], now);
+            let own = pool.config().server;
+            answer.changes.into_iter().for_each(|lease| world.leases.put(lease));
+            replies.extend(answer.reply.map(|reply| (own, reply)));
+            if let Some(note) = answer.note {
+                self.note(&note, world.now());
+            }
+        }
+        // Nobody hears of a lease that a crash would forget.
+        if world.leases.store() {
+            for (own, reply) in replies {
+                self.send(own, &reply);
+            }
+        }
+    }
+}
+
+impl Dhcp4 {
+    fn pool_for(&self, packet: &[u8], pools: &[Pool]) -> Option<usize> {
+        let relay = relay_of(packet);
+        pools.iter().position(|pool| match relay {
+            None => *pool.network() == self.network,
+            Some(relay) => pool.config().subnet.contains(&relay),
+        })
+    }
+
+    fn send(&self, own: Ipv4Addr, reply: &Reply) {
+        let own = (own, SERVER);
+        let sent = match reply.to {
+            To::Relay(relay) => self.send_to(relay, SERVER, &reply.bytes),
+            To::Client(client) => self.send_to(client, CLIENT, &reply.bytes),
+            To::Hardware(mac, address) => {
+                self.frames.send(mac, own, (address, CLIENT), &reply.bytes)
+            }
+            // By the frame socket too: its source is the server's own address, and no
+            // route is asked.
+            To::Broadcast => {
+                let all = (Ipv4Addr::BROADCAST, CLIENT);
+                self.frames.send(Mac([0xff; 6]), own, all, &reply.bytes)
+            }
+        };
+        if let Err(error) = sent {
+            say(&format!("{}: could not answer {:?}: {error}", self.network, reply.to));
+        }
+    }
+
+    fn send_to(&self, to: Ipv4Addr, port: u16, bytes: &[u8]) -> io::Result<()> {
+        sendto(&self.socket, bytes, SendFlags::empty(), &SocketAddrV4::new(to, port))?;
+        Ok(())
+    }
+
+    fn note(&mut self, note: &Note, now: Instant) {
+        let text = match note {
+            // One line for all who come away empty-handed.
+            Note::Exhausted(_) => "exhausted".to_owned(),
+            other => other.to_string(),
+        };
+        self.notes.retain(|(_, said)| now.duration_since(*said) < QUIET);
+        if self.notes.len() < 32 && !self.notes.iter().any(|(known, _)| *known == text) {
+            say(&format!("{}: {note}", self.network));
+            self.notes.push((text, now));
+        }
+    }
+}
