@@ -9,18 +9,21 @@ const COMMAND: &str = "crates/netyard/src/";
 
 /// Who in `netyard-linux` writes files, and which. A name more is a decision: what is written must
 /// be found again by `down`, and after a power cut.
-const WRITERS: [(&str, &str); 6] = [
+const WRITERS: [(&str, &str); 7] = [
     ("files", "files that appear whole or not at all"),
     ("journal", "appends, and waits for the disk: that is its point"),
     ("netns", "where a namespace is pinned, and the tables of a user namespace"),
     ("process", "the output of a node's commands"),
     ("run", "the directory of those outputs, and the device that makes taps"),
+    ("serve", "the lease file, in the directory that its process has for data"),
     ("state_dir", "the yard's own directory and its lock"),
 ];
 
 /// Who in `netyard-linux` uses a standard stream, and for what; never to speak to a person.
-const SPEAKERS: [(&str, &str); 1] =
-    [("keeper", "one line to the process that started it, over the pipe it made for that")];
+const SPEAKERS: [(&str, &str); 2] = [
+    ("keeper", "one line to the process that started it, over the pipe it made for that"),
+    ("serve", "the log of a process that runs by itself, which its supervisor writes to a file"),
+];
 
 /// The remark at `use std::collections::HashMap` that its order is seen by nobody.
 const LOOKED_UP: &str = "never iterated";

@@ -22,7 +22,7 @@ mod choose;
 mod message;
 mod options;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap}; // the HashMaps are looked up, never iterated
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -118,11 +118,11 @@ impl fmt::Display for Note {
 pub struct Pool {
     network: FullName,
     config: Dhcp4,
-    reserved: HashMap<Mac, Reserved>, // looked up, never iterated
-    owners: HashMap<Ipv4Addr, Mac>,   // likewise
+    reserved: HashMap<Mac, Reserved>,
+    owners: HashMap<Ipv4Addr, Mac>,
     leases: BTreeMap<Ipv4Addr, Lease>,
     /// The address a client had last.
-    clients: HashMap<String, Ipv4Addr>, // likewise
+    clients: HashMap<String, Ipv4Addr>,
     offers: BTreeMap<Ipv4Addr, Offer>,
     /// Until then, nothing is free.
     full_until: u64,
