@@ -260,6 +260,7 @@ impl FakeKernel {
             Object::Route(o) => self.check_route(o),
             Object::Rule(o) => self.check_place(&o.place),
             Object::Command(o) => self.check_place(&Place::Node(o.node.clone())),
+            Object::Process(o) => self.check_place(&o.place),
         }
     }
 

@@ -112,6 +112,8 @@ pub enum Type {
     Either(&'static [Type]),
     /// A mapping whose shape depends on its key `kind`: an interface.
     Interface,
+    /// A mapping whose shape depends on the name it has: a service.
+    Service,
 }
 
 /// A checked value.
@@ -141,7 +143,7 @@ pub enum Value {
     List(Vec<Spanned<Value>>),
     /// From [`Type::Map`] and [`Type::Settings`]: keys in the order of the file.
     Map(Vec<(Spanned<String>, Spanned<Value>)>),
-    /// From [`Type::Record`] and [`Type::Interface`].
+    /// From [`Type::Record`], [`Type::Interface`] and [`Type::Service`].
     Record(Record),
 }
 

@@ -19,6 +19,7 @@ mod run;
 pub mod serve;
 mod session;
 mod state_dir;
+mod supervise;
 mod sysctl;
 mod sysctl_files;
 mod trace;

@@ -123,6 +123,34 @@ pub fn end_inside(nets: &BTreeSet<u64>) -> io::Result<Vec<Found>> {
     inside(nets)
 }
 
+/// Ends these processes: SIGTERM, then SIGKILL for those that do not listen. False
+/// where some would not end.
+pub(crate) fn end(mut processes: Vec<(u32, OwnedFd)>) -> io::Result<bool> {
+    for (signal, patience) in [(Signal::TERM, PATIENCE), (Signal::KILL, KILL_PATIENCE)] {
+        for (_, fd) in &processes {
+            // Gone already is as good.
+            let _ = pidfd_send_signal(fd, signal);
+        }
+        processes = wait_all(processes, patience)?;
+        if processes.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The signal of that name, without `SIG`.
+pub(crate) fn signal(name: &str) -> Option<Signal> {
+    Some(match name {
+        "HUP" => Signal::HUP,
+        "USR1" => Signal::USR1,
+        "USR2" => Signal::USR2,
+        "TERM" => Signal::TERM,
+        "INT" => Signal::INT,
+        _ => return None,
+    })
+}
+
 /// The processes inside, each held so that its number cannot become another's.
 fn hold(nets: &BTreeSet<u64>) -> io::Result<Vec<(u32, OwnedFd)>> {
     let mut held = Vec::new();
@@ -139,12 +167,16 @@ fn hold(nets: &BTreeSet<u64>) -> io::Result<Vec<(u32, OwnedFd)>> {
     Ok(held)
 }
 
-fn wait_all(mut processes: Vec<(u32, OwnedFd)>, patience: Duration) -> io::Result<()> {
+/// Gives those that are still there.
+fn wait_all(
+    mut processes: Vec<(u32, OwnedFd)>,
+    patience: Duration,
+) -> io::Result<Vec<(u32, OwnedFd)>> {
     let end = Instant::now() + patience;
     while !processes.is_empty() {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(());
+            return Ok(processes);
         }
         let mut polled: Vec<PollFd<'_>> = processes
             .iter()
@@ -156,5 +188,5 @@ fn wait_all(mut processes: Vec<(u32, OwnedFd)>, patience: Duration) -> io::Resul
         let mut ended = ended.into_iter();
         processes.retain(|_| !ended.next().unwrap_or(false));
     }
-    Ok(())
+    Ok(processes)
 }

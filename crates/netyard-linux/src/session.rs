@@ -25,6 +25,7 @@ use crate::probe::Spaces;
 use crate::record::{Lent, Record};
 use crate::run::{self, Progress, Run};
 use crate::state_dir::{self, Lock, StateDir};
+use crate::supervise::Shelf;
 
 /// What a command is going to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,7 @@ pub struct Session {
     published: Published,
     keeper: Option<Keeper>,
     files: Files,
+    shelf: Shelf,
     rootless: bool,
     /// This command made the keeper, and nothing in it yet.
     fresh_keeper: bool,
@@ -176,6 +178,7 @@ impl Session {
             keeper,
             unreadable,
             files: Files::below(root),
+            shelf: Shelf::of(&StateDir::new(&base, yard), yard, rootless),
             rootless,
             fresh_keeper,
             descriptors,
@@ -292,6 +295,7 @@ impl Session {
             long: &long,
             record: self.record.as_ref(),
             files: &self.files,
+            shelf: &self.shelf,
             thorough,
         };
         let known = self.sites.take();
@@ -513,6 +517,7 @@ impl Session {
         let mut sites = self.sites.take().unwrap_or_default();
         let unfinished = std::mem::take(&mut self.unfinished);
         let (yard, published, files, dir) = (&self.yard, &self.published, &self.files, &self.dir);
+        let shelf = &self.shelf;
         let (keeper, record) = (&mut self.keeper, self.record.get_or_insert_default());
         let descriptors = self.descriptors;
         let body = |worker: &mut Worker| {
@@ -524,6 +529,7 @@ impl Session {
                 keeper,
                 files,
                 dir,
+                shelf,
                 record,
                 descriptors,
             );
@@ -557,6 +563,8 @@ impl Session {
         self.run(|run| run.down(&sight.state, progress))
             .map_err(|error| self.named(error, &sight.state))?;
         journal.end()?;
+        let failed = |e| Error::system("could not remove the yard's data", e);
+        self.shelf.remove_data().map_err(failed)?;
         self.finish_down()
     }
 

@@ -9,7 +9,7 @@ const COMMAND: &str = "crates/netyard/src/";
 
 /// Who in `netyard-linux` writes files, and which. A name more is a decision: what is written must
 /// be found again by `down`, and after a power cut.
-const WRITERS: [(&str, &str); 7] = [
+const WRITERS: [(&str, &str); 8] = [
     ("files", "files that appear whole or not at all"),
     ("journal", "appends, and waits for the disk: that is its point"),
     ("netns", "where a namespace is pinned, and the tables of a user namespace"),
@@ -17,6 +17,7 @@ const WRITERS: [(&str, &str); 7] = [
     ("run", "the directory of those outputs, and the device that makes taps"),
     ("serve", "the lease file, in the directory that its process has for data"),
     ("state_dir", "the yard's own directory and its lock"),
+    ("supervise", "the directories of processes, and what is written down of each"),
 ];
 
 /// Who in `netyard-linux` uses a standard stream, and for what; never to speak to a person.

@@ -7,6 +7,7 @@
 
 pub mod expand;
 pub mod firewall;
+pub mod service;
 pub mod shape;
 pub mod syntax;
 pub mod yard;

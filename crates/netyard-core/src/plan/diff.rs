@@ -77,6 +77,9 @@ pub(super) fn differences(from: &Object, to: &Object) -> Vec<Difference> {
         return super::table::differences(from, to);
     }
     let mut differences = Vec::new();
+    if let (Object::Process(from), Object::Process(to)) = (from, to) {
+        return super::process::differences(from, to);
+    }
     // Serialising plain data cannot fail.
     let (from, to) = (serde_json::to_value(from), serde_json::to_value(to));
     if let (Ok(from), Ok(to)) = (from, to) {
@@ -85,7 +88,7 @@ pub(super) fn differences(from: &Object, to: &Object) -> Vec<Difference> {
     differences
 }
 
-fn compare(name: &str, from: &Value, to: &Value, differences: &mut Vec<Difference>) {
+pub(super) fn compare(name: &str, from: &Value, to: &Value, differences: &mut Vec<Difference>) {
     if from == to {
         return;
     }

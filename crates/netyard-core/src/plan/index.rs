@@ -87,7 +87,8 @@ impl<'a> Index<'a> {
             | Object::Rule(_)
             | Object::Table(_)
             | Object::File(_)
-            | Object::Command(_) => {}
+            | Object::Command(_)
+            | Object::Process(_) => {}
         }
     }
 

@@ -12,6 +12,7 @@ mod index;
 pub(crate) mod kernel;
 mod op;
 mod order;
+mod process;
 mod remove;
 mod shell;
 pub mod show;

@@ -126,7 +126,9 @@ pub enum Phase {
     /// All that is in one namespace only: `lo`, VLANs of ports, settings of
     /// interfaces, addresses, neighbours, routes, rules, qdiscs.
     Configure,
-    /// Commands, when the network is complete.
+    /// Processes, those that others wait for first.
+    Processes,
+    /// Commands, when all else is there.
     Commands,
 }
 

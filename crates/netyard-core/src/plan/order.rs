@@ -1,8 +1,8 @@
 //! The order of steps.
 //!
-//! Five phases follow one another: what goes, namespaces, interfaces, what is
-//! in one namespace only, commands. Only interfaces need more thought, because
-//! they refer to each other across namespaces.
+//! Six phases follow one another: what goes, namespaces, interfaces, what is
+//! in one namespace only, processes, commands. Only interfaces and processes need
+//! more thought, because they refer to each other across namespaces.
 //!
 //! # Additions and changes
 //!
@@ -34,9 +34,13 @@
 //! interface begins with. So does the namespace's nft table, even before its
 //! settings: nothing is forwarded and nothing comes in that it has not seen.
 //!
+//! Processes have levels, too: one waits for those that it needs (`after`), if they
+//! are added or changed. All of a level are started together.
+//!
 //! # Removals
 //!
-//! The reverse, leaves first: commands, rules, routes (those with a gateway
+//! The reverse, leaves first: commands, processes (those that need others before
+//! them), rules, routes (those with a gateway
 //! first), neighbours, qdiscs, addresses, VLANs, settings of interfaces; then
 //! interfaces, children before parents and members before masters, while
 //! members that stay are released from masters that go; then other settings
@@ -53,7 +57,7 @@ use std::collections::HashMap; // looked up, never iterated
 
 use super::{Batch, Op, Phase, Step, Undo, Why};
 use crate::interface::{Interface, Kind};
-use crate::state::{InterfaceId, Object, Place, Route};
+use crate::state::{InterfaceId, Need, Object, Place, Process, Route};
 
 /// The most steps of a batch.
 pub const BATCH: usize = 512;
@@ -99,6 +103,7 @@ pub(super) struct Placed {
 /// Sorts additions and changes into steps.
 pub(super) fn additions(drafts: Vec<Draft<'_>>) -> Vec<Placed> {
     let graph = Graph::new(&drafts);
+    let processes = levels(drafts.len(), &needs(drafts.iter().map(|draft| Some(draft.to))));
     let mut groups = Groups::default();
     let mut order: Vec<(Phase, u32, u32, u8, usize)> = Vec::with_capacity(drafts.len());
     for (number, draft) in drafts.iter().enumerate() {
@@ -107,6 +112,10 @@ pub(super) fn additions(drafts: Vec<Draft<'_>>) -> Vec<Placed> {
             Phase::Interfaces => {
                 let level = graph.levels[graph.node[number]];
                 order.push((phase, level, 0, 0, number));
+            }
+            Phase::Processes => {
+                let group = groups.number(draft.to.place());
+                order.push((phase, processes[number], group, class, number));
             }
             _ => order.push((phase, 0, groups.number(draft.to.place()), class, number)),
         }
@@ -177,6 +186,7 @@ fn class(object: &Object) -> (Phase, u8) {
         Object::Route(o) => (Phase::Configure, 6 + u8::from(has_gateway(o))),
         Object::Rule(_) => (Phase::Configure, 8),
         Object::Qdisc(_) | Object::FlowDevice(_) => (Phase::Configure, 9),
+        Object::Process(_) => (Phase::Processes, 0),
         Object::Command(_) => (Phase::Commands, 0),
     }
 }
@@ -186,26 +196,30 @@ fn class(object: &Object) -> (Phase, u8) {
 pub(super) fn removal_class(object: &Object) -> u8 {
     match object {
         Object::Command(_) => 0,
-        Object::Rule(_) => 1,
-        Object::Route(o) => 3 - u8::from(has_gateway(o)),
-        Object::Neighbour(_) => 4,
-        Object::Qdisc(_) | Object::FlowDevice(_) => 5,
-        Object::Address(_) => 6,
-        Object::PortVlan(_) => 7,
-        Object::Sysctl(o) if o.interface.is_some() => 8,
+        Object::Process(_) => PROCESSES_GO,
+        Object::Rule(_) => 2,
+        Object::Route(o) => 4 - u8::from(has_gateway(o)),
+        Object::Neighbour(_) => 5,
+        Object::Qdisc(_) | Object::FlowDevice(_) => 6,
+        Object::Address(_) => 7,
+        Object::PortVlan(_) => 8,
+        Object::Sysctl(o) if o.interface.is_some() => 9,
         Object::Interface(_) => INTERFACES_GO,
         // Writing it back writes over those of the interfaces that stay.
-        Object::Sysctl(o) if o.key != "net/ipv4/ip_forward" => 10,
-        Object::Sysctl(_) => 11,
+        Object::Sysctl(o) if o.key != "net/ipv4/ip_forward" => 11,
+        Object::Sysctl(_) => 12,
         // When nothing is forwarded any more.
-        Object::Table(_) => 12,
-        Object::Namespace(_) => 13,
-        Object::File(_) => 14,
+        Object::Table(_) => 13,
+        Object::Namespace(_) => 14,
+        Object::File(_) => 15,
     }
 }
 
+/// Objects of this class and below go before all else, wherever they are.
+pub(super) const PROCESSES_GO: u8 = 1;
+
 /// Objects of lower classes are leaves: nothing rests on them.
-pub(super) const INTERFACES_GO: u8 = 9;
+pub(super) const INTERFACES_GO: u8 = 10;
 
 fn has_gateway(route: &Route) -> bool {
     route.hops.iter().any(|hop| hop.gateway.is_some())
@@ -301,6 +315,26 @@ impl Graph {
         }
         edges
     }
+}
+
+/// Which process needs which, by their positions: the first of each pair is needed
+/// by the second.
+pub(super) fn needs<'o>(objects: impl Iterator<Item = Option<&'o Object>>) -> Vec<(usize, usize)> {
+    let process = |(number, object): (usize, Option<&'o Object>)| match object {
+        Some(Object::Process(process)) => Some((number, &**process)),
+        _ => None,
+    };
+    let processes: Vec<(usize, &Process)> = objects.enumerate().filter_map(process).collect();
+    let found: HashMap<(&Place, &str), usize> =
+        processes.iter().map(|(number, p)| ((&p.place, &*p.name), *number)).collect();
+    let mut edges = Vec::new();
+    for (number, process) in processes {
+        edges.extend(process.after.iter().filter_map(|need| match need {
+            Need::Process(place, name) => Some((*found.get(&(place, name.as_str()))?, number)),
+            _ => None,
+        }));
+    }
+    edges
 }
 
 /// The length of the longest path of edges that leads to each node; what is on

@@ -48,9 +48,13 @@ impl<'f, 'a> Removal<'f, 'a> {
         for (&number, &depth) in explicit.iter().chain(&released).zip(&depth) {
             let Some(object) = self.fates.index.actual(number) else { continue };
             let class = order::removal_class(object);
-            let leaf = class < order::INTERFACES_GO;
-            let group = if leaf { groups.number(object.place()) } else { 0 };
-            order.push((!leaf, group, class, depth, number));
+            let stage = match class {
+                ..=order::PROCESSES_GO => 0,
+                class if class < order::INTERFACES_GO => 1,
+                _ => 2,
+            };
+            let group = if stage == 1 { groups.number(object.place()) } else { 0 };
+            order.push((stage, group, class, depth, number));
         }
         order.sort_unstable();
         let mut steps = Vec::with_capacity(order.len());
@@ -155,7 +159,8 @@ impl<'f, 'a> Removal<'f, 'a> {
         let Some(object) = self.fates.index.actual(number) else { return true };
         let lies_in = |place: &Place| self.fates.place_goes(place);
         match object {
-            Object::Namespace(_) | Object::File(_) => false,
+            // A process ends before its namespace goes, not by it.
+            Object::Namespace(_) | Object::File(_) | Object::Process(_) => false,
             Object::Interface(o) => self.is_implied_interface(number, o),
             // One of IPv6 stays, without its source, when an interface with
             // that address is removed before the namespace.
@@ -255,6 +260,9 @@ impl<'f, 'a> Removal<'f, 'a> {
             let before = parent.into_iter().chain(self.fates.index.master(interface));
             edges.extend(before.map(|b| node[b]).filter(|&b| b != usize::MAX).map(|b| (n, b)));
         }
+        // A process goes before those that it needs.
+        let objects = explicit.iter().map(|&number| self.fates.index.actual(number));
+        edges.extend(order::needs(objects).into_iter().map(|(needed, needs)| (needs, needed)));
         levels(explicit.len() + released.len(), &edges)
     }
 }

@@ -65,6 +65,10 @@ pub fn text(lines: &[(Line, String)]) -> String {
 /// The line of a step: what, and why unless that goes without saying.
 fn about(step: &Step) -> (Line, String) {
     let (line, what) = match &step.op {
+        Op::Add { object: Object::Process(o) } => (
+            Line::Add,
+            format!("process {} in {}: {}", o.name, o.place, o.program.words().join(" ")),
+        ),
         Op::Add { object } => (Line::Add, object.to_string()),
         Op::AddPair { first, second } => (Line::Add, format!("{first} to {}", second.id)),
         Op::Set { to, .. } => (Line::Change, to.to_string()),

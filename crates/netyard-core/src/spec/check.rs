@@ -240,6 +240,10 @@ impl<'a> Checker<'a> {
             }
             (Type::Interface, Content::Map(_)) => return Some(self.interface(node, at)),
             (Type::Interface, _) if node.is_null() => return Some(self.interface(node, at)),
+            (Type::Service, content) if node.is_null() || matches!(content, Content::Map(_)) => {
+                let shape = crate::service::entry(at.key).shape;
+                return Some(self.shaped(node, shape, at));
+            }
             (Type::Map(ty), Content::Map(entries)) => self.map(entries, ty, at),
             (Type::Settings, Content::Map(entries)) => {
                 let mut settings = Vec::new();
@@ -586,9 +590,10 @@ fn has_form(ty: &Type, node: &Node) -> bool {
         (Type::OneOrMore(ty), _) => has_form(ty, node),
         (Type::List(_), Content::List(_)) => true,
         (Type::List(_), _) => null,
-        (Type::Map(_) | Type::Settings | Type::Record(_) | Type::Interface, content) => {
-            null || matches!(content, Content::Map(_))
-        }
+        (
+            Type::Map(_) | Type::Settings | Type::Record(_) | Type::Interface | Type::Service,
+            content,
+        ) => null || matches!(content, Content::Map(_)),
         (_, content) => !null && matches!(content, Content::Scalar(_)),
     }
 }

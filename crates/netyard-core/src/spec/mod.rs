@@ -28,6 +28,7 @@ use crate::diag::{Diagnostic, Report, Source, Sources, Span, Spanned};
 use crate::expect::{Family, HttpGet, Metric, Question, Want};
 use crate::interface::{BridgePort, Kind};
 use crate::name::{FullName, InterfaceName, NodeName, YardName};
+use crate::service::Service;
 use crate::state::{Impairment, RouteKind, RuleAction};
 
 pub use reference::reference;
@@ -194,6 +195,8 @@ pub struct NodeSpec {
     pub dns: Option<DnsSpec>,
     /// `hosts:` name to addresses.
     pub hosts: Vec<(Spanned<String>, Vec<Spanned<IpAddr>>)>,
+    /// `services:` in the order of the file.
+    pub services: Vec<ServiceSpec>,
     /// `exec:` commands; a text runs in `sh -c`.
     pub exec: Vec<Spanned<Vec<String>>>,
     /// `interfaces:` in the order of the file.
@@ -204,6 +207,15 @@ pub struct NodeSpec {
     pub rules: Vec<RuleSpec>,
     /// `neighbours:`.
     pub neighbours: Vec<NeighbourSpec>,
+}
+
+/// An entry of `services:` of a node.
+#[derive(Clone, Debug)]
+pub struct ServiceSpec {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// What it is.
+    pub service: Service,
 }
 
 /// `dns:` of a node.

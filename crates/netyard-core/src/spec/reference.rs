@@ -45,6 +45,15 @@ pub fn reference() -> String {
         section(&mut page, "##", title, shape);
     }
     page.push_str(
+        "## `services` of a node\n\nThe name of some says what they are; any other is a `run`.\n\n",
+    );
+    for entry in crate::service::SERVICES {
+        section(&mut page, "###", &format!("`{}`", entry.word), entry.shape);
+    }
+    section(&mut page, "###", "`run`: any other", crate::service::OTHER.shape);
+    section(&mut page, "###", "`ready` of a service", &crate::service::READY);
+    section(&mut page, "###", "What every service has", &crate::service::CARE);
+    page.push_str(
         "## Kinds of interfaces\n\nThe keys that a kind has beside those of every interface.\n\n",
     );
     for entry in KINDS {
@@ -118,6 +127,7 @@ fn value(ty: &Type) -> String {
         Type::OneOrMore(ty) => format!("{}, or a list of such", value(ty)),
         Type::Either(all) => all.iter().map(value).collect::<Vec<_>>().join("; or "),
         Type::Interface => "an interface".into(),
+        Type::Service => "a service, below".into(),
         Type::Settings => "settings".into(),
         _ => expected(ty),
     }

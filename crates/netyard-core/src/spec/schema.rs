@@ -175,6 +175,7 @@ impl Schema {
                 self.ty(ty, mode),
                 { "type": "array", "items": self.item(ty, mode) },
             ]}),
+            Type::Map(Type::Service) => self.services(mode),
             Type::Map(ty) => {
                 json!({ "type": ["object", "null"], "additionalProperties": self.ty(ty, mode) })
             }
@@ -184,11 +185,25 @@ impl Schema {
                 let all: Vec<Json> = all.iter().map(|ty| self.ty(ty, mode)).collect();
                 json!({ "anyOf": all })
             }
+            Type::Service => self.reference(crate::service::OTHER.shape, mode),
             Type::Interface => json!({ "$ref": match mode {
                 Mode::Defaults => "#/$defs/interface-defaults",
                 _ => "#/$defs/interface",
             }}),
         }
+    }
+
+    /// Those that netyard knows by name, and any other.
+    fn services(&mut self, mode: Mode) -> Json {
+        let known: Map<String, Json> = crate::service::SERVICES
+            .iter()
+            .map(|entry| (entry.word.to_owned(), self.reference(entry.shape, mode)))
+            .collect();
+        json!({
+            "type": ["object", "null"],
+            "properties": known,
+            "additionalProperties": self.ty(&Type::Service, mode),
+        })
     }
 
     /// An item of a list: as it is, or repeated by `for`.

@@ -235,6 +235,11 @@ pub static NODE: Shape = Shape {
             Type::List(&Type::Either(&[Type::Text, Type::List(&Type::Text)])),
             "Commands that run once, when its network is complete: a text for `sh -c`, or a list of program and arguments.",
         ),
+        Field::new(
+            "services",
+            Type::Map(&Type::Service),
+            "Programs that run in it for as long as it is up, by name.",
+        ),
         Field::new("interfaces", Type::Map(&Type::Interface), "Its interfaces, by name."),
         Field::new(
             "routes",

@@ -30,6 +30,7 @@ impl fmt::Display for Object {
             Self::FlowDevice(o) => write!(f, "offload of {} to {}", o.interface, o.flowtable),
             Self::File(o) => write!(f, "file {} of {}", o.name, o.node),
             Self::Command(o) => write!(f, "command {} in {}", o.argv.join(" "), o.node),
+            Self::Process(o) => write!(f, "process {} in {}", o.name, o.place),
         }
     }
 }

@@ -5,11 +5,13 @@
 mod display;
 mod lower;
 mod object;
+mod process;
 
 use std::collections::BTreeMap;
 
 pub use lower::lower;
 pub use object::*;
+pub use process::*;
 
 /// The table that ordinary routes are in (`RT_TABLE_MAIN`, linux/rtnetlink.h).
 pub const MAIN_TABLE: u32 = 254;

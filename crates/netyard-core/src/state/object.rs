@@ -11,6 +11,7 @@ use crate::addr::Mac;
 use crate::interface::Interface;
 use crate::name::{FullName, NodeName};
 use crate::nft::Table;
+use crate::state::Process;
 
 /// A network namespace, seen from the yard.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -299,6 +300,7 @@ pub enum Object {
     FlowDevice(FlowDevice),
     File(File),
     Command(Command),
+    Process(Box<Process>),
 }
 
 /// What makes an object the same object.
@@ -318,6 +320,7 @@ pub enum Key {
     FlowDevice(InterfaceId, String),
     File(NodeName, String),
     Command(NodeName, u32),
+    Process(Place, String),
 }
 
 impl Object {
@@ -351,6 +354,7 @@ impl Object {
             Self::FlowDevice(o) => Key::FlowDevice(o.interface.clone(), o.flowtable.clone()),
             Self::File(o) => Key::File(o.node.clone(), o.name.clone()),
             Self::Command(o) => Key::Command(o.node.clone(), o.index),
+            Self::Process(o) => Key::Process(o.place.clone(), o.name.clone()),
         }
     }
 
@@ -370,6 +374,7 @@ impl Object {
             Self::FlowDevice(o) => o.interface.place.clone(),
             Self::File(o) => Place::Node(o.node.clone()),
             Self::Command(o) => Place::Node(o.node.clone()),
+            Self::Process(o) => o.place.clone(),
         }
     }
 }

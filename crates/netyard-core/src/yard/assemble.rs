@@ -18,7 +18,9 @@ use crate::firewall::Firewall;
 use crate::interface::{self, Bond, BondMode, Bridge, BridgePort, Kind, MacvlanMode, Veth};
 use crate::name::FullName;
 use crate::spec::WaySpec;
-use crate::state::{Impairment, InterfaceId, Namespace, Neighbour, Place, Route, Rule, Sysctl};
+use crate::state::{
+    Impairment, InterfaceId, Namespace, Neighbour, Place, Process, Route, Rule, Sysctl,
+};
 
 /// What each node is configured with, by node.
 pub(super) struct Settings {
@@ -27,6 +29,7 @@ pub(super) struct Settings {
     pub rules: Vec<Vec<Rule>>,
     pub sysctls: Vec<Vec<Sysctl>>,
     pub files: Vec<Vec<(String, String)>>,
+    pub processes: Vec<Vec<Process>>,
 }
 
 /// What all passes found.
@@ -78,6 +81,7 @@ impl Parts<'_> {
             uplinks,
             expectations,
             firewalls: std::mem::take(&mut self.firewalls),
+            processes: Vec::new(),
         }
     }
 
@@ -110,6 +114,7 @@ impl Parts<'_> {
             rules: std::mem::take(&mut self.settings.rules[index]),
             neighbours: std::mem::take(&mut self.settings.neighbours[index]),
             files: std::mem::take(&mut self.settings.files[index]),
+            processes: std::mem::take(&mut self.settings.processes[index]),
         }
     }
 
@@ -286,6 +291,7 @@ impl Parts<'_> {
         }
         Network {
             sysctls,
+            processes: Vec::new(),
             name: spec.name.value.clone(),
             span: spec.name.span,
             bridge: names.core.id.clone(),

@@ -11,7 +11,7 @@
 //! 4. `segment`: bridges, their ports and shards, VLANs.
 //! 5. `naming`: a kernel name for every interface, a file name for every namespace.
 //! 6. `address`: pools, prefixes, addresses.
-//! 7. `route`, `rule`, `sysctl`, `file`: what each node is configured with.
+//! 7. `route`, `rule`, `sysctl`, `file`, `service`: what each node is configured with.
 //! 8. `firewall`: zones, services and addresses of firewalls.
 //! 9. `check`: what is only visible from above, such as an address used twice.
 //! 10. `expect`: who is probed from where, multiplied out.
@@ -50,6 +50,7 @@ mod relate;
 mod route;
 mod rule;
 mod segment;
+mod service;
 mod sysctl;
 mod uplink;
 
@@ -62,7 +63,9 @@ use crate::firewall::Firewall;
 use crate::interface;
 use crate::name::{FullName, NodeName, YardName};
 use crate::spec::Spec;
-use crate::state::{Impairment, InterfaceId, Namespace, Neighbour, Place, Route, Rule, Sysctl};
+use crate::state::{
+    Impairment, InterfaceId, Namespace, Neighbour, Place, Process, Route, Rule, Sysctl,
+};
 
 pub use crate::spec::{Exit, Through};
 pub use uplink::{Uplink, Way};
@@ -106,6 +109,8 @@ pub struct Yard {
     pub expectations: Vec<Expectation>,
     /// In the order of the file; at most one in each place.
     pub firewalls: Vec<Firewall>,
+    /// Processes that belong to the yard as a whole.
+    pub processes: Vec<Process>,
 }
 
 /// One isolated network stack, or the host.
@@ -134,6 +139,8 @@ pub struct Node {
     pub files: Vec<(String, String)>,
     /// Commands, in order.
     pub commands: Vec<Vec<String>>,
+    /// Its services, in the order of the file.
+    pub processes: Vec<Process>,
 }
 
 /// An interface of a node.
@@ -212,6 +219,8 @@ pub struct Network {
     pub devices: Vec<Device>,
     /// Settings of those of them that are the host's.
     pub sysctls: Vec<Sysctl>,
+    /// Its services in the fabric and on the host, besides what is a node's.
+    pub processes: Vec<Process>,
 }
 
 /// An interface that belongs to a network and not to a node.
@@ -240,6 +249,12 @@ impl Yard {
     /// The node of that name.
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|n| n.name.as_str() == name)
+    }
+
+    /// All processes: the nodes', the networks' and the yard's own.
+    pub fn every_process(&self) -> impl Iterator<Item = &Process> {
+        let of_nodes = self.nodes.iter().flat_map(|node| &node.processes);
+        of_nodes.chain(self.networks.iter().flat_map(|n| &n.processes)).chain(&self.processes)
     }
 
     /// The network of that name.
@@ -273,6 +288,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         rules: rule::resolve(&cast, facts, &mut report),
         sysctls: sysctl::resolve(&cast, &relations, facts, &mut report),
         files: file::resolve(&cast, &plan),
+        processes: service::resolve(&cast, &mut report),
     };
     let expectations = expect::resolve(&cast, &plan, &names, facts, &mut report);
     let world = firewall::World { cast: &cast, names: &names, plan: &plan, facts };

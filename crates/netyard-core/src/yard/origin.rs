@@ -26,6 +26,9 @@ impl Yard {
             Object::Command(o) => node(spec, &place)
                 .and_then(|node| node.exec.get(o.index as usize))
                 .map(|command| command.span),
+            Object::Process(o) => node(spec, &place)
+                .and_then(|node| node.services.iter().find(|s| s.name.value == o.name))
+                .map(|service| service.name.span),
             _ => None,
         };
         found.or_else(|| self.node_span(&place))

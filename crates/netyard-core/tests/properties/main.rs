@@ -8,7 +8,7 @@ use netyard_core::fake::FakeKernel;
 use netyard_core::interface::Kind;
 use netyard_core::name::InterfaceName;
 use netyard_core::plan::{Batch, Op, Phase, Plan, plan};
-use netyard_core::state::{Object, Place, State};
+use netyard_core::state::{Need, Object, Place, State};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -142,6 +142,46 @@ proptest! {
     }
 
     #[test]
+    fn a_process_starts_after_those_it_needs_and_ends_before_them(
+        (Short(actual), Short(desired)) in states()
+    ) {
+        let plan = plan(&actual, &desired);
+        let mut started = std::collections::BTreeMap::new();
+        let mut ended = std::collections::BTreeMap::new();
+        for (number, step) in plan.steps().enumerate() {
+            match &step.op {
+                Op::Add { object: Object::Process(o) } | Op::Set { to: Object::Process(o), .. } => {
+                    started.insert((o.place.clone(), o.name.clone()), (number, o.after.clone()));
+                }
+                Op::Remove { object: Object::Process(o) } => {
+                    ended.insert((o.place.clone(), o.name.clone()), (number, o.after.clone()));
+                }
+                Op::Remove { object: Object::Namespace(o) } => {
+                    // All in it have ended by then.
+                    let left = actual.objects().find(|object| match object {
+                        Object::Process(p) => {
+                            p.place == o.place
+                                && !ended.contains_key(&(p.place.clone(), p.name.clone()))
+                        }
+                        _ => false,
+                    });
+                    prop_assert!(left.is_none(), "{:?} in{}", left, outline(&plan));
+                }
+                _ => {}
+            }
+        }
+        for (order, later) in [(&started, true), (&ended, false)] {
+            for (number, after) in order.values() {
+                for need in after {
+                    let Need::Process(place, name) = need else { continue };
+                    let Some((other, _)) = order.get(&(place.clone(), name.clone())) else { continue };
+                    prop_assert_eq!(number > other, later, "{:?} in{}", need, outline(&plan));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_same_states_give_the_same_plan((Short(actual), Short(desired)) in states()) {
         let bytes = |p: &Plan| serde_json::to_vec(p).unwrap();
         let first = plan(&actual, &desired);
@@ -200,7 +240,7 @@ fn the_random_states_have_everything_in_them() {
     for sort in ["namespace", "interface", "port-vlan", "sysctl", "address", "neighbour", "route"] {
         assert!(seen.contains(&(format!("\"{sort}\""), false)), "{sort}");
     }
-    for sort in ["rule", "qdisc", "table", "flow-device", "file", "command"] {
+    for sort in ["rule", "qdisc", "table", "flow-device", "file", "command", "process"] {
         assert!(seen.contains(&(format!("\"{sort}\""), false)), "{sort}");
     }
     assert!(seen.contains(&("d0 true".to_string(), false)));

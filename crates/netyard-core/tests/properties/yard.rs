@@ -15,7 +15,7 @@ use netyard_core::name::{FullName, InterfaceName, NodeName};
 use netyard_core::state::*;
 
 /// Bytes that a State takes at most; what is beyond the end reads as zero.
-pub const BYTES: usize = 1600;
+pub const BYTES: usize = 1700;
 /// Interfaces that the host has before any yard.
 pub const STRANGERS: [&str; 3] = ["eth0", "enp1s0", "enp2s0"];
 
@@ -81,6 +81,7 @@ pub fn state(bytes: &[u8]) -> State {
     builder.on_interfaces();
     builder.in_places();
     builder.tables();
+    builder.processes();
     builder.state
 }
 
@@ -429,6 +430,33 @@ impl Builder<'_> {
             }
             if wanted && self.there.contains(&place) {
                 self.state.insert(Object::Table(Box::new(table)));
+            }
+        }
+    }
+
+    /// Two processes in each place; the second needs the first, and one of the host.
+    fn processes(&mut self) {
+        for place in places() {
+            for (number, text) in ["one", "two"].into_iter().enumerate() {
+                let (there, keep) = (self.dice.yes(), self.dice.yes());
+                let argv = vec!["true".to_string(), self.dice.roll(3).to_string()];
+                let reload =
+                    [Reload::Restart, Reload::Signal("HUP".into())][self.dice.roll(2)].clone();
+                let content = self.dice.roll(3).to_string();
+                let needs = self.dice.yes();
+                let after = [(place.clone(), "one"), (Place::Host, "two")];
+                let after = after.into_iter().take(if needs { 2 * number } else { 0 });
+                let after = after.filter(|(other, name)| (other, *name) != (&place, text));
+                let process = Process {
+                    after: after.map(|(place, name)| Need::Process(place, name.into())).collect(),
+                    files: vec![ProcessFile::new("conf", content)],
+                    reload,
+                    keep,
+                    ..Process::new(place.clone(), text, Program::Argv(argv))
+                };
+                if there && self.there.contains(&place) {
+                    self.state.insert(process.into());
+                }
             }
         }
     }

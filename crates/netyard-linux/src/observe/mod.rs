@@ -94,6 +94,8 @@ pub(crate) struct Question<'a> {
     pub record: Option<&'a Record>,
     /// Where the nodes' files are.
     pub files: &'a Files,
+    /// Where processes are written down.
+    pub shelf: &'a crate::supervise::Shelf,
     /// False where the yard is to be taken away: then only what does not go with
     /// its namespaces is asked for.
     pub thorough: bool,
@@ -159,6 +161,9 @@ pub(crate) fn observe(
                 files(site, &shelf, &mut sight.state)?;
             }
         }
+    }
+    for entry in question.shelf.all()?.into_iter().filter(|entry| entry.is_there()) {
+        sight.state.insert(entry.process.into());
     }
     sight.state = std::mem::take(&mut sight.state).as_managed_by(question.desired);
     Ok(sight)

@@ -278,7 +278,7 @@ impl Run<'_> {
         self.note_on_lo(&place, &[altname], true).map_err(|e| refused_by_system(op, e))
     }
 
-    fn inside(&mut self, op: &Op, place: &Place) -> Result<Inside, Error> {
+    pub(super) fn inside(&mut self, op: &Op, place: &Place) -> Result<Inside, Error> {
         let files = self.files.clone();
         let site = self.site(op, place)?;
         let failed = |e| refused_by_system(op, e);

@@ -1,6 +1,6 @@
 //! Taking a whole yard away.
 //!
-//! In this order: commands' processes, lent interfaces back, what is on the
+//! In this order: processes, lent interfaces back, what is on the
 //! host, settings of the host, files, then all namespaces at once, and with them
 //! whatever was in them (measured: of a ring of a thousand 0.7 s; removing the
 //! interfaces of each namespace first, 11 s). Each part is tried, whatever became
@@ -26,7 +26,8 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         self.lenient = true;
         let mut errors = Vec::new();
-        let parts: [Part<'_>; 7] = [
+        let parts: [Part<'_>; 8] = [
+            &|run| run.end_processes(),
             &|run| run.all_back(state),
             &|run| run.clear_host(state),
             &|run| run.restore_host(),
@@ -69,6 +70,7 @@ impl Run<'_> {
                         | Object::Sysctl(_)
                         | Object::Table(_)
                         | Object::FlowDevice(_)
+                        | Object::Process(_)
                 )
         };
         self.remove_all(state.objects().rev().filter(|object| on_host(object)))

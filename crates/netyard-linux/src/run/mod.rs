@@ -22,6 +22,7 @@ mod namespaces;
 mod originals;
 mod physical;
 mod plug;
+mod processes;
 mod remove;
 mod table;
 mod tun;
@@ -45,6 +46,7 @@ use crate::others::Others;
 use crate::place::{Site, Sites};
 use crate::record::Record;
 use crate::state_dir::StateDir;
+use crate::supervise::Shelf;
 use crate::sysctl::Proc;
 
 pub(crate) use namespaces::{down_interfaces, drop_and_wait, lo_mark};
@@ -74,6 +76,7 @@ pub(crate) struct Run<'a> {
     pub keeper: &'a mut Option<Keeper>,
     pub files: &'a Files,
     pub dir: &'a StateDir,
+    pub shelf: &'a Shelf,
     pub record: &'a mut Record,
     pub descriptors: u64,
     pub proc: Proc,
@@ -118,6 +121,7 @@ impl<'a> Run<'a> {
         keeper: &'a mut Option<Keeper>,
         files: &'a Files,
         dir: &'a StateDir,
+        shelf: &'a Shelf,
         record: &'a mut Record,
         descriptors: u64,
     ) -> Self {
@@ -130,6 +134,7 @@ impl<'a> Run<'a> {
             keeper,
             files,
             dir,
+            shelf,
             record,
             descriptors,
             proc,
@@ -198,6 +203,7 @@ impl<'a> Run<'a> {
             Phase::Namespaces => self.namespaces(ops),
             Phase::Interfaces => self.interfaces(ops),
             Phase::Configure => self.configure(ops),
+            Phase::Processes => self.processes(ops),
             Phase::Commands => self.commands(ops),
         }
     }
@@ -416,6 +422,7 @@ fn phase_of(op: &Op) -> Phase {
             Object::Interface(o) if o.kind != netyard_core::interface::Kind::Loopback => {
                 Phase::Interfaces
             }
+            Object::Process(_) => Phase::Processes,
             Object::Command(_) => Phase::Commands,
             _ => Phase::Configure,
         },

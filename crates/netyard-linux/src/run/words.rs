@@ -22,6 +22,8 @@ pub(super) fn could_not(op: &Op) -> String {
                 ("create", Object::Sysctl(_)) => "set",
                 ("create", Object::File(_)) => "write",
                 ("create", Object::Command(_)) => "run",
+                ("create", Object::Process(_)) => "start",
+                ("remove", Object::Process(_)) => "end",
                 ("create", Object::Address(_) | Object::Route(_) | Object::Rule(_)) => "add",
                 _ => verb,
             };
@@ -48,6 +50,7 @@ fn name(object: &Object) -> (&'static str, String) {
         Object::FlowDevice(o) => ("the offload of", o.interface.name.to_string()),
         Object::File(o) => ("file", format!("/etc/netns/{}/{}", o.netns, o.name)),
         Object::Command(o) => ("command", o.argv.join(" ")),
+        Object::Process(o) => ("process", o.name.clone()),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod link;
 mod nft;
+mod process;
 pub(crate) mod unit;
 
 use std::collections::BTreeMap;
@@ -146,6 +147,9 @@ fn commands(names: &ShellNames, verb: Verb, from: Option<&Object>, to: &Object) 
         (Object::FlowDevice(o), _) => vec![nft::flow_device(names, verb, o)],
         (Object::File(o), _) => file(verb, o),
         (Object::Command(o), _) => command(names, verb, o),
+        (Object::Process(to), Some(Object::Process(from))) => process::change(names, from, to),
+        (Object::Process(o), _) if verb == Verb::Remove => process::end(names, o),
+        (Object::Process(o), _) => process::start(names, o),
     }
 }
 

@@ -4,8 +4,9 @@ use super::address::ips;
 use super::{file_name, interface, named, named_records, records, route, settings, texts};
 use crate::diag::{Report, Spanned, shape as say};
 use crate::name::NodeName;
+use crate::service;
 use crate::shape::{Record, Value};
-use crate::spec::{DnsSpec, NodeKind, NodeSpec};
+use crate::spec::{DnsSpec, NodeKind, NodeSpec, ServiceSpec};
 
 /// `__NEW_UTS_LEN` of linux/utsname.h.
 const HOSTNAME_MAX: usize = 64;
@@ -49,6 +50,9 @@ pub(super) fn read(
         }),
         hosts: record.map("hosts").iter().filter_map(hosts).collect(),
         exec: record.list("exec").iter().filter_map(|v| command(v, report)).collect(),
+        services: named_records(record, "services")
+            .filter_map(|(name, record)| read_service(name, record, report))
+            .collect(),
         interfaces: named_records(record, "interfaces")
             .filter_map(|(name, record)| interface::read(name, record, report))
             .collect(),
@@ -59,6 +63,19 @@ pub(super) fn read(
             .collect(),
         name: node?,
     })
+}
+
+fn read_service(
+    name: &Spanned<String>,
+    record: &Record,
+    report: &mut Report,
+) -> Option<ServiceSpec> {
+    let named = named("service", name, NodeName::new, report);
+    if service::is_reserved(&name.value) {
+        report.push(crate::diag::service::reserved(&name.value, name.span));
+    }
+    let service = (service::entry(&name.value).parse)(record, report);
+    named.and(service).map(|service| ServiceSpec { name: name.clone(), service })
 }
 
 fn command(value: &Spanned<Value>, report: &mut Report) -> Option<Spanned<Vec<String>>> {

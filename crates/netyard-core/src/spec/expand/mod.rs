@@ -94,6 +94,8 @@ enum Part {
     Nodes,
     Node,
     Commands,
+    Services,
+    Service,
     Other,
 }
 
@@ -103,7 +105,9 @@ impl Part {
             (Self::Yard, "nodes") => Self::Nodes,
             (Self::Yard, "defaults") => Self::Defaults,
             (Self::Nodes, _) | (Self::Defaults, "node") => Self::Node,
-            (Self::Node, "exec") => Self::Commands,
+            (Self::Node, "exec") | (Self::Service, "run") => Self::Commands,
+            (Self::Node, "services") => Self::Services,
+            (Self::Services, _) => Self::Service,
             _ => Self::Other,
         }
     }

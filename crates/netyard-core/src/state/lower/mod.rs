@@ -50,6 +50,7 @@ pub fn lower(yard: &Yard) -> State {
         push_files(node, &mut objects);
         push_commands(node, &mut objects);
     }
+    objects.extend(yard.every_process().cloned().map(Object::from));
     objects.into_iter().collect::<State>().settled()
 }
 

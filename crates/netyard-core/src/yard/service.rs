@@ -1,0 +1,107 @@
+//! Services of nodes: whose they are, and what they come after.
+
+use super::gather::Cast;
+use crate::diag::{Report, Spanned, service as say};
+use crate::name::NodeName;
+use crate::service::{Scene, Wish};
+use crate::spec::ServiceSpec;
+use crate::state::{Need, Place, Process};
+
+/// By node.
+pub(super) fn resolve(cast: &Cast<'_>, report: &mut Report) -> Vec<Vec<Process>> {
+    let nodes = (0..cast.nodes.len()).map(|node| of_node(cast, node, report));
+    let all: Vec<Vec<Process>> = nodes.collect();
+    check_circles(cast, &all, report);
+    all
+}
+
+fn services<'s>(cast: &Cast<'s>, node: usize) -> &'s [ServiceSpec] {
+    cast.nodes[node].spec.map_or(&[], |spec| &spec.services)
+}
+
+fn of_node(cast: &Cast<'_>, node: usize, report: &mut Report) -> Vec<Process> {
+    let mut processes = Vec::new();
+    for spec in services(cast, node) {
+        let place = cast.nodes[node].place.clone();
+        let scene = Scene { place, name: spec.name.clone() };
+        let mut process = spec.service.process(&scene);
+        let wishes = &spec.service.care().after;
+        process.after.extend(wishes.iter().filter_map(|wish| need(cast, node, wish, report)));
+        process.after.sort();
+        process.after.dedup();
+        processes.push(process);
+    }
+    processes
+}
+
+fn need(cast: &Cast<'_>, node: usize, wish: &Spanned<Wish>, report: &mut Report) -> Option<Need> {
+    let mut interface = |name: &str| match cast.interface(node, name) {
+        Some(index) => Some(cast.id(index)),
+        None => {
+            let node_name = cast.nodes[node].name.as_str();
+            let names = cast.interface_names(node).collect::<Vec<_>>();
+            report.push(say::no_interface(node_name, name, wish.span, names.iter().copied()));
+            None
+        }
+    };
+    match &wish.value {
+        Wish::Address(name) => interface(name).map(Need::Address),
+        Wish::Carrier(name) => interface(name).map(Need::Carrier),
+        Wish::Lease(name) => interface(name).map(Need::Lease),
+        Wish::Service(other, name) => {
+            let other = match other {
+                None => node,
+                Some(other) => match cast.node(other) {
+                    Some(node) => node,
+                    None => {
+                        let names = cast.node_names().collect::<Vec<_>>();
+                        report.push(say::no_node(other, wish.span, names.iter().copied()));
+                        return None;
+                    }
+                },
+            };
+            let there = services(cast, other).iter().map(|s| &*s.name.value);
+            if !there.clone().any(|service| service == name) {
+                let node = cast.nodes[other].name.as_str();
+                report.push(say::no_service(node, name, wish.span, there));
+                return None;
+            }
+            Some(Need::Process(cast.nodes[other].place.clone(), name.clone()))
+        }
+    }
+}
+
+/// Says which services wait for each other.
+fn check_circles(cast: &Cast<'_>, all: &[Vec<Process>], report: &mut Report) {
+    let mut left: Vec<(&Process, usize)> = all
+        .iter()
+        .enumerate()
+        .flat_map(|(node, processes)| processes.iter().map(move |process| (process, node)))
+        .collect();
+    let is_left = |left: &[(&Process, usize)], place: &Place, name: &str| {
+        left.iter().any(|(p, _)| p.place == *place && p.name == name)
+    };
+    loop {
+        let waits = |(process, _): &&(&Process, usize)| {
+            process.after.iter().any(|need| match need {
+                Need::Process(place, name) => is_left(&left, place, name),
+                _ => false,
+            })
+        };
+        let next: Vec<(&Process, usize)> = left.iter().filter(waits).copied().collect();
+        if next.len() == left.len() {
+            break;
+        }
+        left = next;
+    }
+    let Some((first, node)) = left.first() else { return };
+    let name = |(process, node): &(&Process, usize)| {
+        let node: &NodeName = &cast.nodes[*node].name;
+        format!("`{node}:{}`", process.name)
+    };
+    let names: Vec<String> = left.iter().map(name).collect();
+    let spec = services(cast, *node).iter().find(|s| s.name.value == first.name);
+    if let Some(spec) = spec {
+        report.push(say::circle(&names.join(", "), spec.name.span));
+    }
+}

@@ -1,0 +1,245 @@
+//! Starting one process.
+
+use std::ffi::{CStr, CString};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use netyard_core::state::{Process, Program};
+
+use super::Shelf;
+use crate::netns::Inside;
+
+/// What a process finds programs by, where its environment does not say otherwise.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The variable that tells a yard's process from others: yard, place and name.
+pub(crate) const MARK: &str = "NETYARD_PROCESS";
+/// The file that a process's output goes to, in its directory.
+pub(crate) const LOG: &str = "log";
+
+/// A process that is about to be started.
+pub(crate) struct Launch<'a> {
+    /// Where its directories are.
+    pub shelf: &'a Shelf,
+    /// What is started.
+    pub process: &'a Process,
+    /// Its namespaces; none for the caller's own.
+    pub inside: Option<Inside>,
+    /// The yard's name.
+    pub yard: &'a str,
+}
+
+/// Why a process could not be started.
+#[derive(Debug)]
+pub(crate) enum Unlaunched {
+    /// There is no such program.
+    NoProgram {
+        /// Its name.
+        program: String,
+        /// Where it was looked for; none where it is a path.
+        path: Option<String>,
+    },
+    /// There is no such user.
+    NoUser(String),
+    /// Without root there is but one user.
+    OtherUser(String),
+    /// The system refused it.
+    System(io::Error),
+}
+
+impl From<io::Error> for Unlaunched {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl Launch<'_> {
+    /// Starts it, in a session of its own, its output appended to its log.
+    pub fn start(self) -> Result<Child, Unlaunched> {
+        let (shelf, process) = (self.shelf, self.process);
+        let expand = |text: &str| shelf.expand(process, text);
+        let dir = shelf.dir(&process.place, &process.name);
+        let path = process.environment.get("PATH").map_or_else(|| PATH.to_owned(), |p| expand(p));
+        let user = process.user.as_deref().map(User::find).transpose()?.flatten();
+        let mut command = match &process.program {
+            Program::Netyard(arguments) => {
+                let mut command = Command::new("/proc/self/exe");
+                command.arg0("netyard").args(arguments.iter().map(|word| expand(word)));
+                command
+            }
+            Program::Argv(argv) => {
+                let (program, arguments) = argv
+                    .split_first()
+                    .ok_or(io::ErrorKind::InvalidInput)
+                    .map_err(io::Error::from)?;
+                let found = find(&expand(program), &path)?;
+                let mut command = Command::new(found);
+                command.arg0(expand(program)).args(arguments.iter().map(|word| expand(word)));
+                command
+            }
+        };
+        let log = OpenOptions::new().append(true).create(true).mode(0o600).open(dir.join(LOG))?;
+        command.env_clear().env("PATH", &path);
+        if let Some(user) = &user {
+            command.env("USER", &user.name).env("LOGNAME", &user.name).env("HOME", &user.home);
+        }
+        command.envs(process.environment.iter().map(|(name, value)| (name, expand(value))));
+        command.env(MARK, mark(self.yard, process));
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).current_dir("/");
+        if let Some(user) = &user {
+            user.own(&dir, process, shelf)?;
+        }
+        if let Some(inside) = self.inside {
+            inside.dress(&mut command);
+        }
+        // SAFETY: system calls alone, on memory that was allocated before. A session
+        // of its own: the terminal's end is none of its business.
+        unsafe {
+            command.pre_exec(move || {
+                rustix::process::setsid()?;
+                rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+                user.as_ref().map_or(Ok(()), User::become_it)
+            })
+        };
+        Ok(command.spawn()?)
+    }
+}
+
+/// The value of [`MARK`].
+pub(crate) fn mark(yard: &str, process: &Process) -> String {
+    format!("{yard}:{}:{}", process.place, process.name)
+}
+
+/// The path of a program.
+fn find(program: &str, path: &str) -> Result<PathBuf, Unlaunched> {
+    let runs = |path: &Path| {
+        std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    };
+    let missing = |path| Unlaunched::NoProgram { program: program.to_owned(), path };
+    if program.contains('/') {
+        let found = PathBuf::from(program);
+        return if runs(&found) { Ok(found) } else { Err(missing(None)) };
+    }
+    let mut all = path.split(':').map(|directory| Path::new(directory).join(program));
+    all.find(|path| runs(path)).ok_or_else(|| missing(Some(path.to_owned())))
+}
+
+/// A user that a process runs as.
+struct User {
+    name: String,
+    home: String,
+    uid: u32,
+    gid: u32,
+    groups: Vec<libc::gid_t>,
+}
+
+impl User {
+    /// The user of that name; none where that is who we are already.
+    fn find(name: &str) -> Result<Option<Self>, Unlaunched> {
+        let c_name = CString::new(name).map_err(|_| Unlaunched::NoUser(name.to_owned()))?;
+        let mut buffer = vec![0; 16 * 1024];
+        // SAFETY: all zeroes is a valid `passwd`; the call fills it and the buffer.
+        let (mut entry, mut found): (libc::passwd, _) =
+            (unsafe { std::mem::zeroed() }, std::ptr::null_mut());
+        // SAFETY: the buffer is as long as is said, and outlives `entry`.
+        let failed = unsafe {
+            libc::getpwnam_r(
+                c_name.as_ptr(),
+                &mut entry,
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                &mut found,
+            )
+        };
+        if failed != 0 || found.is_null() {
+            return Err(Unlaunched::NoUser(name.to_owned()));
+        }
+        // SAFETY: the call said that it is filled in; it points into the buffer.
+        let home = unsafe { CStr::from_ptr(entry.pw_dir) }.to_string_lossy().into_owned();
+        let (uid, gid) = (entry.pw_uid, entry.pw_gid);
+        if uid == rustix::process::geteuid().as_raw() {
+            return Ok(None);
+        }
+        if !maps(uid) {
+            return Err(Unlaunched::OtherUser(name.to_owned()));
+        }
+        let mut groups: Vec<libc::gid_t> = vec![0; 256];
+        let mut count = groups.len() as libc::c_int;
+        // SAFETY: `groups` has room for `count`.
+        let found =
+            unsafe { libc::getgrouplist(c_name.as_ptr(), gid, groups.as_mut_ptr(), &mut count) };
+        groups.truncate(if found < 0 { 0 } else { count as usize });
+        Ok(Some(Self { name: name.to_owned(), home, uid, gid, groups }))
+    }
+
+    /// Makes the directories of a process this user's, and the way there passable.
+    fn own(&self, dir: &Path, process: &Process, shelf: &Shelf) -> io::Result<()> {
+        use std::os::unix::fs::chown;
+        let data = process.keep.then(|| shelf.data(&process.place, &process.name));
+        for directory in std::iter::once(dir.to_owned()).chain(data) {
+            chown(&directory, Some(self.uid), Some(self.gid))?;
+            for file in std::fs::read_dir(&directory)? {
+                chown(file?.path(), Some(self.uid), Some(self.gid))?;
+            }
+            // Others may pass, and see nothing: `process/PLACE`, and the yard's above.
+            for above in directory.ancestors().skip(1).take(4) {
+                let mode = std::fs::metadata(above)?.permissions().mode();
+                if mode & 0o1 == 0 {
+                    let passable = std::fs::Permissions::from_mode(mode | 0o011);
+                    std::fs::set_permissions(above, passable)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Becomes it; for a process that was just forked.
+    fn become_it(&self) -> io::Result<()> {
+        let told = |result: libc::c_int| match result {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        };
+        // SAFETY: system calls, on memory that was allocated before.
+        unsafe {
+            told(libc::setgroups(self.groups.len(), self.groups.as_ptr()))?;
+            told(libc::setgid(self.gid))?;
+            told(libc::setuid(self.uid))
+        }
+    }
+}
+
+/// True where this user namespace has that user.
+fn maps(uid: u32) -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.lines().any(|line| {
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+        let uid = u64::from(uid);
+        matches!(numbers[..], [first, _, count] if (first..first + count).contains(&uid))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_nowhere_is_told_with_where_it_was_looked_for() {
+        let Err(Unlaunched::NoProgram { program, path }) = find("no-such-program", PATH) else {
+            panic!()
+        };
+        assert_eq!((&*program, path.as_deref()), ("no-such-program", Some(PATH)));
+        assert!(matches!(
+            find("/no/such/program", PATH),
+            Err(Unlaunched::NoProgram { path: None, .. })
+        ));
+        assert!(find("sh", PATH).unwrap().is_absolute());
+    }
+
+    #[test]
+    fn a_user_that_is_not_there_is_told() {
+        assert!(matches!(User::find("no-such-user"), Err(Unlaunched::NoUser(_))));
+    }
+}

@@ -1,0 +1,277 @@
+//! What is written down of a yard's processes, and where.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use netyard_core::name::{NodeName, YardName};
+use netyard_core::state::{Place, Process};
+use serde::{Deserialize, Serialize};
+
+use super::Identity;
+use super::identity::boot;
+use crate::error::{Error, ErrorKind};
+use crate::state_dir::{StateDir, write_atomically};
+
+const VERSION: u32 = 1;
+const RECORD: &str = "process.json";
+/// No node can have such a name.
+const FABRIC: &str = ":fabric";
+
+/// Where the processes of a yard have their directories.
+#[derive(Clone, Debug)]
+pub(crate) struct Shelf {
+    base: PathBuf,
+    data: PathBuf,
+}
+
+/// How far a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Phase {
+    /// It runs, or so it was when this was written.
+    Running,
+    /// It did its one thing.
+    Done,
+}
+
+/// What is written down of a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    version: u32,
+    boot: String,
+    /// As it was asked for.
+    pub process: Process,
+    /// How far it is.
+    pub phase: Phase,
+    /// What runs.
+    pub identity: Option<Identity>,
+}
+
+impl Entry {
+    /// An entry of this run of the machine.
+    pub fn new(process: Process, phase: Phase, identity: Option<Identity>) -> Self {
+        Self { version: VERSION, boot: boot(), process, phase, identity }
+    }
+
+    /// True while it is as it was asked for.
+    pub fn is_there(&self) -> bool {
+        self.boot == boot()
+            && match self.phase {
+                Phase::Running => self.identity.is_some_and(Identity::lives),
+                Phase::Done => true,
+            }
+    }
+}
+
+impl Shelf {
+    /// That of a yard. `rootless` says whether the caller lacks root outside.
+    pub fn of(dir: &StateDir, yard: &YardName, rootless: bool) -> Self {
+        Self { base: dir.file("process"), data: data_base(rootless).join(yard.as_str()) }
+    }
+
+    /// The directory of a process.
+    pub fn dir(&self, place: &Place, name: &str) -> PathBuf {
+        self.base.join(place_name(place)).join(name)
+    }
+
+    /// Where its data is.
+    pub fn data(&self, place: &Place, name: &str) -> PathBuf {
+        self.data.join("process").join(place_name(place)).join(name)
+    }
+
+    /// Where the yard's keys are.
+    pub fn secrets(&self) -> PathBuf {
+        self.data.join("secrets")
+    }
+
+    /// What is written down of a process.
+    pub fn read(&self, place: &Place, name: &str) -> Result<Option<Entry>, Error> {
+        read(&self.dir(place, name).join(RECORD))
+    }
+
+    /// What is written down, by place and name.
+    pub fn all(&self) -> Result<Vec<Entry>, Error> {
+        let failed = |e| Error::system(format!("could not read `{}`", self.base.display()), e);
+        let mut entries = Vec::new();
+        for place in directories(&self.base).map_err(failed)? {
+            for process in directories(&place).map_err(failed)? {
+                entries.extend(read(&process.join(RECORD))?);
+            }
+        }
+        entries.sort_by(|a: &Entry, b: &Entry| {
+            (&a.process.place, &a.process.name).cmp(&(&b.process.place, &b.process.name))
+        });
+        Ok(entries)
+    }
+
+    /// Writes an entry down.
+    pub fn write(&self, entry: &Entry) -> io::Result<()> {
+        let text = serde_json::to_vec(entry).map_err(io::Error::other)?;
+        let path = self.dir(&entry.process.place, &entry.process.name).join(RECORD);
+        write_atomically(&path, &text, 0o600)
+    }
+
+    /// Makes the directories of a process: its own, and where it keeps data, theirs.
+    pub fn prepare(&self, process: &Process) -> io::Result<()> {
+        let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+        private(&self.dir(&process.place, &process.name))?;
+        if process.keep {
+            private(&self.data(&process.place, &process.name))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the files of a process.
+    pub fn write_files(&self, process: &Process) -> io::Result<()> {
+        let dir = self.dir(&process.place, &process.name);
+        for file in &process.files {
+            let path = dir.join(&file.name);
+            write_atomically(&path, self.expand(process, &file.content).as_bytes(), file.mode)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(file.mode))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the directory of a process, and that of its place where it was the
+    /// last there.
+    pub fn remove(&self, place: &Place, name: &str) -> io::Result<()> {
+        let dir = self.dir(place, name);
+        match fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        for parent in dir.ancestors().skip(1).take(2) {
+            // Not empty while there are others.
+            let _ = fs::remove_dir(parent);
+        }
+        Ok(())
+    }
+
+    /// Removes what all processes of the yard kept.
+    pub fn remove_data(&self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.data) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        if let Some(all) = self.data.parent() {
+            // Not empty while other yards have data.
+            let _ = fs::remove_dir(all);
+        }
+        Ok(())
+    }
+
+    /// A text with the process's directories in it.
+    pub fn expand(&self, process: &Process, text: &str) -> String {
+        let (place, name) = (&process.place, &process.name);
+        let path = |path: PathBuf| path.to_string_lossy().into_owned();
+        text.replace("{dir}", &path(self.dir(place, name)))
+            .replace("{data}", &path(self.data(place, name)))
+            .replace("{secrets}", &path(self.secrets()))
+    }
+}
+
+/// Where data of this user's yards is that outlives processes and reboots.
+fn data_base(rootless: bool) -> PathBuf {
+    if !rootless {
+        return PathBuf::from("/var/lib/netyard");
+    }
+    let of = |name: &str| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    let state = of("XDG_STATE_HOME").or_else(|| Some(of("HOME")?.join(".local/state")));
+    state.unwrap_or_else(|| PathBuf::from("/var/tmp")).join("netyard")
+}
+
+fn place_name(place: &Place) -> &str {
+    match place {
+        Place::Host => "host",
+        Place::Fabric => FABRIC,
+        Place::Node(node) => NodeName::as_str(node),
+    }
+}
+
+fn directories(path: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(entries) => entries
+            .map(|entry| entry.map(|e| e.path()))
+            .filter(|p| !matches!(p, Ok(p) if !p.is_dir()))
+            .collect(),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Entry>, Error> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Error::system(format!("could not read `{}`", path.display()), error));
+        }
+    };
+    let what = |why: String| {
+        Error::new(ErrorKind::State, format!("could not understand `{}`: {why}", path.display()))
+            .hint("another version of netyard may have written it; `netyard down` works without it")
+    };
+    let entry: Entry = serde_json::from_slice(&text).map_err(|e| what(e.to_string()))?;
+    match entry.version {
+        VERSION => Ok(Some(entry)),
+        other => Err(what(format!("it has format {other}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netyard_core::state::{ProcessFile, Program};
+
+    fn shelf() -> (tempfile::TempDir, Shelf) {
+        let base = tempfile::tempdir().unwrap();
+        let shelf = Shelf { base: base.path().join("process"), data: base.path().join("data/y") };
+        (base, shelf)
+    }
+
+    fn process(place: Place, name: &str) -> Process {
+        Process {
+            keep: true,
+            files: vec![ProcessFile::new("conf", "in {dir} and {data}".into())],
+            ..Process::new(place, name, Program::Argv(vec!["true".into()]))
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_goes() {
+        let (base, shelf) = shelf();
+        let place = Place::Node(NodeName::new("r1").unwrap());
+        for place in [Place::Fabric, place.clone()] {
+            let one = process(place, "one");
+            shelf.prepare(&one).unwrap();
+            shelf.write_files(&one).unwrap();
+            let identity = Identity::of(std::process::id());
+            shelf.write(&Entry::new(one, Phase::Running, identity)).unwrap();
+        }
+        let all = shelf.all().unwrap();
+        assert_eq!(all.len(), 2);
+        assert!(all.iter().all(Entry::is_there));
+        let written = fs::read_to_string(shelf.dir(&place, "one").join("conf")).unwrap();
+        let (dir, data) = (shelf.dir(&place, "one"), shelf.data(&place, "one"));
+        assert_eq!(written, format!("in {} and {}", dir.display(), data.display()));
+        shelf.remove(&Place::Fabric, "one").unwrap();
+        shelf.remove(&place, "one").unwrap();
+        assert!(!base.path().join("process").exists() && data.exists());
+        shelf.remove_data().unwrap();
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_process_of_another_run_of_the_machine_is_not_there() {
+        let identity = Identity::of(std::process::id());
+        let mut entry = Entry::new(process(Place::Host, "one"), Phase::Running, identity);
+        assert!(entry.is_there());
+        entry.boot = "another".into();
+        assert!(!entry.is_there());
+    }
+}
