@@ -12,6 +12,7 @@ pub mod explain;
 pub mod facts;
 pub mod fake;
 pub mod firewall;
+pub mod import;
 pub mod interface;
 pub mod name;
 pub mod nft;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use netyard_core::diag::{Report, Sources};
+use netyard_core::diag::{Report, Sources, Span, import as say};
 use netyard_core::facts::Facts;
+use netyard_core::import;
 use netyard_core::name::YardName;
 use netyard_core::spec::{self, NetworkSpec, Parsed, PortVlansSpec, Spec, WaySpec};
 use netyard_core::yard::{self, Yard};
@@ -35,6 +36,9 @@ impl File {
         match spec {
             Some(spec) if !report.has_errors() => Ok(Self { sources, spec, warnings: report }),
             spec => {
+                if let Some(report) = foreign(origin, &sources) {
+                    return Err(Kind::Text(sources, report).into());
+                }
                 if let Some(spec) = spec {
                     report.0.extend(yard::resolve(&spec, &any_host()).1.0);
                     report.settle(MOST);
@@ -65,6 +69,14 @@ pub fn name(origin: &Origin) -> Result<YardName> {
         Some(spec) => Ok(spec.yard.value),
         None => Err(Kind::Text(sources, report).into()),
     }
+}
+
+/// What there is to say of a file that is another tool's.
+fn foreign(origin: &Origin, sources: &Sources) -> Option<Report> {
+    let format = import::recognised(&sources.0.first()?.text)?;
+    let place = Span::default();
+    let diagnostic = say::foreign_file(place, format.title, format.word, &origin.name());
+    Some(Report(vec![diagnostic]))
 }
 
 fn unreadable(Unreadable { diagnostic, source, .. }: Unreadable) -> Error {

@@ -8,6 +8,7 @@
 pub mod expand;
 pub mod firewall;
 pub mod service;
+pub mod import;
 pub mod shape;
 pub mod syntax;
 pub mod yard;

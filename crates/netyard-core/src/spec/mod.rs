@@ -16,7 +16,7 @@ mod reference;
 mod scalar;
 mod schema;
 pub mod shapes;
-mod tree;
+pub(crate) mod tree;
 mod uplink;
 
 use std::net::IpAddr;

@@ -15,14 +15,14 @@ use crate::diag::{Diagnostic, Report, Span, Spanned, syntax};
 /// A value and its place. The place of a mapping or list of several lines is
 /// the first of them, so that a message points at its beginning.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub span: Span,
     pub content: Content,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Scalar(Scalar),
     List(Vec<Node>),
     Map(Vec<Entry>),
@@ -30,14 +30,14 @@ pub(super) enum Content {
 
 /// A text; a plain one may also be a number, a truth value or nothing.
 #[derive(Clone, Debug)]
-pub(super) struct Scalar {
+pub(crate) struct Scalar {
     pub text: Arc<str>,
     pub plain: bool,
 }
 
 /// One entry of a mapping.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub key: Spanned<Arc<str>>,
     pub value: Node,
 }
@@ -130,7 +130,7 @@ impl Node {
 }
 
 /// A text short enough for one line of a message.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     if line.chars().count() > 60 || line.len() < text.trim_end().len() {
         format!("{}…", line.chars().take(60).collect::<String>())
@@ -140,7 +140,7 @@ pub(super) fn shorten(text: &str) -> String {
 }
 
 /// Reads a source text; `None` when there is nothing to go on with.
-pub(super) fn parse(text: &str, file: u32, report: &mut Report) -> Option<Node> {
+pub(crate) fn parse(text: &str, file: u32, report: &mut Report) -> Option<Node> {
     let start = Span { file, start: 0, end: 0 };
     if text.len() > limit::SOURCE {
         report.push(syntax::too_large(start, text.len(), limit::SOURCE));

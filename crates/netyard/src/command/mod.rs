@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod down;
 pub mod exec;
 pub mod explain;
+pub mod import;
 pub mod init;
 pub mod keeper;
 pub mod list;

@@ -156,7 +156,7 @@ fn boundary_after(text: &str, at: usize) -> usize {
 }
 
 /// Control characters that the user's text brought do not reach the terminal.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
         match c.is_control() && c != '\n' {

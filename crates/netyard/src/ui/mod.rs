@@ -17,7 +17,7 @@ use netyard_core::yard::Yard;
 
 use crate::error::{Error, Kind, Result, errno_text};
 
-pub use diagnostic::{place, report_json, show_report};
+pub use diagnostic::{place, printable, report_json, show_report};
 pub use finding::finding_text;
 pub use plan::plan_lines;
 pub use progress::{Progress, restore_terminal};
@@ -60,6 +60,11 @@ fn no_output(error: io::Error) -> Error {
         return Kind::ReaderGone.into();
     }
     Error::failed(format!("could not write to stdout: {}", errno_text(&error)))
+}
+
+/// Lines beside the result.
+pub fn say(text: &str) {
+    to_stderr(text);
 }
 
 /// One plain line beside the result.

@@ -11,6 +11,7 @@ mod examples;
 mod expect;
 mod explain;
 mod hostile;
+mod import;
 mod pure;
 mod raw;
 mod readme;
