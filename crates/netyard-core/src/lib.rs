@@ -7,6 +7,7 @@
 pub mod addr;
 pub mod check;
 pub mod diag;
+pub mod draft;
 pub mod expect;
 pub mod explain;
 pub mod facts;

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::Map;
-use super::names::{Names, plain};
-use super::reading::lines;
-use super::{Format, Work, mtu, station};
+use super::Format;
 use crate::addr::Mac;
 use crate::diag::import as say;
 use crate::diag::{Source, Sources, Span};
+use crate::draft::Map;
+use crate::draft::names::{Names, plain};
+use crate::draft::reading::lines;
+use crate::draft::{Work, mtu, station};
 
 pub(super) static FORMAT: Format = Format {
     word: "kathara",

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::draft::{Map, Value};
-use super::names::Names;
-use super::reading::{entries, items, text};
-use super::{Format, Work};
+use super::Format;
 use crate::diag::Sources;
 use crate::diag::import as say;
+use crate::draft::Work;
+use crate::draft::names::Names;
+use crate::draft::reading::{entries, items, text};
+use crate::draft::{Map, Value};
 use crate::spec::tree::{self, Content, Node};
 
 pub(super) static FORMAT: Format = Format {

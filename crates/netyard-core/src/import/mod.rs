@@ -1,26 +1,20 @@
 //! Files of other tools -> a yard's file, and what became of each word of them.
 //!
 //! ONE FILE FOR EACH FORMAT. An importer reads the texts it is given, draws a
-//! [`draft::Map`] and notes for every key whether it was taken over whole, nearly,
+//! [`Map`](crate::draft::Map) and notes for every key whether it was taken over whole, nearly,
 //! or not at all. Whatever it draws is then read as any yard's file is, so that
 //! nothing is called imported that `netyard up` would refuse.
 
 mod containerlab;
-pub mod draft;
 mod kathara;
 mod meshnet;
-mod mtu;
-mod names;
-mod reading;
-mod station;
 
-use serde::Serialize;
-
-use crate::diag::{Report, Source, Sources, Span};
+use crate::diag::{Report, Source, Sources};
+use crate::draft::Work;
+pub use crate::draft::{Fate, Note};
 use crate::facts::Facts;
 use crate::spec;
 use crate::yard;
-use draft::Map;
 
 /// A format of another tool.
 pub struct Format {
@@ -51,60 +45,6 @@ pub fn format(word: &str) -> Option<&'static Format> {
 pub fn recognised(text: &str) -> Option<&'static Format> {
     let file = spec::plain_tree(text)?;
     FORMATS.iter().copied().find(|format| (format.is_one)(&file))
-}
-
-/// How much of a key's meaning the yard has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fate {
-    /// All of it.
-    Lossless,
-    /// Nearly, as the note says.
-    Approximated,
-    /// Nothing; the note says why.
-    Ignored,
-}
-
-/// What became of one key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Where it is.
-    pub span: Span,
-    /// The key, from the top: `topology.nodes.r1.image`.
-    pub key: String,
-    /// How much was taken over.
-    pub fate: Fate,
-    /// Why not all of it, or what was made of it; empty where all is.
-    pub why: String,
-}
-
-/// An import at work.
-#[derive(Debug, Default)]
-pub(crate) struct Work {
-    pub draft: Map,
-    pub notes: Vec<Note>,
-    pub report: Report,
-}
-
-impl Work {
-    fn note(&mut self, span: Span, key: impl Into<String>, fate: Fate, why: impl Into<String>) {
-        self.notes.push(Note { span, key: key.into(), fate, why: why.into() });
-    }
-
-    /// Taken over whole.
-    pub(crate) fn kept(&mut self, span: Span, key: impl Into<String>) {
-        self.note(span, key, Fate::Lossless, "");
-    }
-
-    /// Taken over, nearly.
-    pub(crate) fn nearly(&mut self, span: Span, key: impl Into<String>, why: impl Into<String>) {
-        self.note(span, key, Fate::Approximated, why);
-    }
-
-    /// Not taken over.
-    pub(crate) fn ignored(&mut self, span: Span, key: impl Into<String>, why: impl Into<String>) {
-        self.note(span, key, Fate::Ignored, why);
-    }
 }
 
 /// What an import gives.

@@ -1,8 +1,8 @@
 //! Attributes of nodes: `defaults` < `kinds` < `groups` < the node itself.
 
 use crate::diag::Span;
-use crate::import::Work;
-use crate::import::reading::entries;
+use crate::draft::Work;
+use crate::draft::reading::entries;
 use crate::spec::tree::{Content, Entry, Node};
 
 /// The sections that nodes inherit from.

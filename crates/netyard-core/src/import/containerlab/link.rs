@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::{Role, Topology};
 use crate::diag::Span;
 use crate::diag::import as say;
-use crate::import::Work;
-use crate::import::draft::{Map, Value};
-use crate::import::reading::{entries, items, number, text};
+use crate::draft::Work;
+use crate::draft::reading::{entries, items, number, text};
+use crate::draft::{Map, Value};
 use crate::spec::tree::{Content, Node};
 
 /// An end of a link.
@@ -139,7 +139,7 @@ fn draw(kind: &str, link: &Node, ends: Vec<End>, mtu: Option<i64>, work: &mut Wo
             let host = End {
                 span: end.span,
                 place: Place::Host,
-                interface: crate::import::names::plain(name),
+                interface: crate::draft::names::plain(name),
                 says: Map::default(),
             };
             veth(link.span, &key, end, &host, mtu, work);

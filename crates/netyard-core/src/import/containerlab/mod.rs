@@ -8,12 +8,13 @@ mod link;
 
 use std::collections::BTreeMap;
 
-use super::draft::{Map, Value};
-use super::names::Names;
-use super::reading::{entries, text};
-use super::{Format, Work, mtu, station};
+use super::Format;
 use crate::diag::Sources;
 use crate::diag::import as say;
+use crate::draft::names::Names;
+use crate::draft::reading::{entries, text};
+use crate::draft::{Map, Value};
+use crate::draft::{Work, mtu, station};
 use crate::spec::tree::{self, Node};
 use inherit::Attributes;
 
@@ -63,7 +64,7 @@ fn read(sources: &Sources, work: &mut Work) {
         let (key, span) = (&*entry.key.value, entry.key.span);
         match key {
             "name" => {
-                yard = text(&entry.value, key, work).map(super::names::plain);
+                yard = text(&entry.value, key, work).map(crate::draft::names::plain);
                 work.kept(span, key);
             }
             "topology" => {}
@@ -194,7 +195,7 @@ impl<'a> Topology<'a> {
 }
 
 fn exec(node: &mut Map, value: &Node, key: &str, work: &mut Work) {
-    for item in super::reading::items(value, key, work) {
+    for item in crate::draft::reading::items(value, key, work) {
         let Some(line) = text(item, key, work) else { continue };
         let (fate, why) = station::take(line, node);
         work.note(item.span, key, fate, why);

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::{Map, Value};
+use super::{Map, Value};
 
 /// Moves it. Where nothing is said, it is `otherwise`.
-pub(super) fn join(draft: &mut Map, otherwise: Option<i64>) {
+pub(crate) fn join(draft: &mut Map, otherwise: Option<i64>) {
     let mut networks: BTreeMap<String, i64> = BTreeMap::new();
     let mut ends: BTreeMap<String, i64> = BTreeMap::new();
     each_interface(draft, |node, name, interface| {

@@ -4,12 +4,12 @@
 mod command;
 
 use super::Fate;
-use super::draft::{Map, Value};
+use super::{Map, Value};
 use command::{Act, read};
 
 /// Takes a line over into a node, whose interfaces are in it already. Gives how much
 /// of it the node has now, and why not all.
-pub(super) fn take(line: &str, node: &mut Map) -> (Fate, String) {
+pub(crate) fn take(line: &str, node: &mut Map) -> (Fate, String) {
     let acts = match read(line) {
         Ok(acts) => acts,
         Err(why) => return (Fate::Ignored, why),

@@ -2,12 +2,12 @@
 
 use crate::diag::Span;
 use crate::diag::import as say;
-use crate::import::Work;
+use crate::draft::Work;
 use crate::spec::tree::{Content, Entry, Node};
 
 /// The entries of a mapping; none where the value is none, said where it is
 /// something else.
-pub(super) fn entries<'a>(node: &'a Node, key: &str, work: &mut Work) -> &'a [Entry] {
+pub(crate) fn entries<'a>(node: &'a Node, key: &str, work: &mut Work) -> &'a [Entry] {
     match &node.content {
         Content::Map(entries) => entries,
         _ if node.is_null() => &[],
@@ -19,7 +19,7 @@ pub(super) fn entries<'a>(node: &'a Node, key: &str, work: &mut Work) -> &'a [En
 }
 
 /// The items of a list, likewise.
-pub(super) fn items<'a>(node: &'a Node, key: &str, work: &mut Work) -> &'a [Node] {
+pub(crate) fn items<'a>(node: &'a Node, key: &str, work: &mut Work) -> &'a [Node] {
     match &node.content {
         Content::List(items) => items,
         _ if node.is_null() => &[],
@@ -31,7 +31,7 @@ pub(super) fn items<'a>(node: &'a Node, key: &str, work: &mut Work) -> &'a [Node
 }
 
 /// A text, a number or a truth value as it is written.
-pub(super) fn text<'a>(node: &'a Node, key: &str, work: &mut Work) -> Option<&'a str> {
+pub(crate) fn text<'a>(node: &'a Node, key: &str, work: &mut Work) -> Option<&'a str> {
     match &node.content {
         Content::Scalar(scalar) if !scalar.is_null() => Some(&scalar.text),
         _ => {
@@ -42,7 +42,7 @@ pub(super) fn text<'a>(node: &'a Node, key: &str, work: &mut Work) -> Option<&'a
 }
 
 /// A whole number.
-pub(super) fn number(node: &Node, key: &str, work: &mut Work) -> Option<i64> {
+pub(crate) fn number(node: &Node, key: &str, work: &mut Work) -> Option<i64> {
     if let Content::Scalar(scalar) = &node.content {
         // `"1500"` is as good as `1500`.
         if let Some(number) = scalar.int().or_else(|| scalar.text.parse().ok()) {
@@ -54,7 +54,7 @@ pub(super) fn number(node: &Node, key: &str, work: &mut Work) -> Option<i64> {
 }
 
 /// The lines of a text with their places, without comments and what is empty.
-pub(super) fn lines(text: &str, file: u32) -> impl Iterator<Item = (Span, &str)> {
+pub(crate) fn lines(text: &str, file: u32) -> impl Iterator<Item = (Span, &str)> {
     let mut at = 0;
     text.split_inclusive('\n').filter_map(move |line| {
         let start = at + (line.len() - line.trim_start().len());

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::addr::Mac;
-use crate::import::draft::Map;
+use crate::draft::Map;
 
 /// What one command does to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::name::NodeName;
 
 /// Names as the yard has them: each foreign one gets one of its own.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     taken: BTreeMap<String, String>,
 }
 
@@ -26,7 +26,7 @@ impl Names {
 }
 
 /// A name without what names may not have, and without what means a range.
-pub(super) fn plain(foreign: &str) -> String {
+pub(crate) fn plain(foreign: &str) -> String {
     let allowed = |c: char| {
         let fits = NodeName::new(c.to_string().as_str()).is_ok() || ".-".contains(c);
         fits && !"[]$,{}".contains(c)
