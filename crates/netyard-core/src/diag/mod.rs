@@ -7,8 +7,8 @@
 
 pub mod expand;
 pub mod firewall;
-pub mod service;
 pub mod import;
+pub mod service;
 pub mod shape;
 pub mod syntax;
 pub mod yard;
