@@ -222,3 +222,80 @@ fn an_interface_that_came_up_goes_down_again_without_losing_its_addresses() {
     kernel.undo(&plan, plan.steps().count()).unwrap();
     assert_eq!(kernel.state(), &state(false));
 }
+
+/// Wherever the plan is cut off, all is as it was when it is undone.
+#[track_caller]
+fn is_taken_back_from_everywhere(actual: &State, desired: &State) -> Vec<String> {
+    let plan = plan(actual, desired);
+    let steps: Vec<String> = plan.steps().map(|step| step.op.to_string()).collect();
+    let mut forward = FakeKernel::new(actual.clone());
+    for done in 0..=steps.len() {
+        let mut kernel = forward.clone();
+        let undone = kernel.undo(&plan, done);
+        assert!(undone.is_ok(), "undo of {done}: {undone:?} in {steps:#?}");
+        assert!(kernel.state() == actual, "undo of {done} of {steps:#?}");
+        if let Some(step) = plan.steps().nth(done) {
+            forward.obey(&step.op).unwrap();
+        }
+    }
+    assert!(forward.state() == desired);
+    steps
+}
+
+fn route(
+    place: &Place,
+    to: &str,
+    gateway: Option<&str>,
+    device: &str,
+    src: Option<&str>,
+) -> Object {
+    let Object::Route(mut route) = default_route(place, "192.0.2.1", device) else {
+        unreachable!()
+    };
+    route.destination = to.parse().unwrap();
+    route.hops[0].gateway = gateway.map(|gateway| gateway.parse().unwrap());
+    route.source = src.map(|source| source.parse().unwrap());
+    Object::Route(route)
+}
+
+#[test]
+fn routes_go_before_the_last_ipv4_address_of_an_interface_that_is_made_anew() {
+    let r1 = node("r1");
+    let state = |vid, with_route: bool| -> State {
+        let mut parent = interface(&r1, "d0", Kind::Dummy);
+        parent.mac = Some(Mac([2, 0, 0, 0, 0, 1]));
+        let kind = Kind::Vlan(Vlan { id: vid, service_tag: false });
+        let vlan = Interface { parent: Some(parent.id.clone()), ..interface(&r1, "lan", kind) };
+        let address = address(&vlan.id, "10.0.0.1/24");
+        let onlink = route(&r1, "10.5.0.0/16", None, "lan", None);
+        let objects = [namespace(&r1), on(parent), on(vlan), address];
+        objects.into_iter().chain(with_route.then_some(onlink)).collect()
+    };
+    // The address comes again and goes by itself, and would take the route along.
+    let steps = is_taken_back_from_everywhere(&state(10, true), &state(20, false));
+    let position = |text: &str| steps.iter().position(|step| step.contains(text));
+    let route = position("route del 10.5.0.0/16").expect("a step of its own");
+    assert!(route < position("address del").unwrap(), "{steps:#?}");
+}
+
+#[test]
+fn an_ipv6_route_that_leads_over_one_with_a_source_goes_before_it() {
+    let (r1, r2) = (node("r1"), node("r2"));
+    let mut dummy = interface(&r1, "d0", Kind::Dummy);
+    dummy.mac = Some(Mac([2, 0, 0, 0, 0, 1]));
+    let state = |with_r1: bool| -> State {
+        let stays = [namespace(&r2)];
+        let goes = [
+            namespace(&r1),
+            address(&dummy.id, "fd00::1/64"),
+            route(&r1, "fd05::/64", None, "d0", Some("fd00::1")),
+            route(&r1, "fd06::/64", Some("fd05::9"), "d0", None),
+            on(dummy.clone()),
+        ];
+        stays.into_iter().chain(goes.into_iter().filter(|_| with_r1)).collect()
+    };
+    let steps = is_taken_back_from_everywhere(&state(true), &state(false));
+    let position = |text: &str| steps.iter().position(|step| step.contains(text));
+    let over = position("route del fd06::/64").expect("a step of its own");
+    assert!(over < position("route del fd05::/64").unwrap(), "{steps:#?}");
+}

@@ -112,18 +112,26 @@ pub struct Known {
     pub yard: YardName,
     /// How many of its namespaces are published.
     pub namespaces: usize,
+    /// It was brought up without root, and somebody has ended the process that
+    /// held it: it is not up.
+    pub keeper_ended: bool,
 }
 
 /// All yards of this user that are up, or were cut off on their way, sorted.
 pub fn list_yards() -> Result<Vec<Known>, Error> {
-    let base = state_dir::base(!netns::has_root())?;
+    let rootless = !netns::has_root();
+    let base = state_dir::base(rootless)?;
     let mut names: BTreeSet<YardName> = state_dir::yards(&base)?.into_iter().collect();
     names.extend(netns::yards().map_err(|e| Error::system("could not list the yards", e))?);
     let known = |yard: YardName| {
         let namespaces = Published::of(&yard).names(Sort::Net).map_or(0, |names| names.len());
-        Known { yard, namespaces }
+        let record = Record::read(&StateDir::new(&base, &yard)).unwrap_or_default();
+        let keeper_ended = rootless
+            && record.is_some_and(|record| !record.is_of_any_host())
+            && Keeper::find(&yard)?.is_none();
+        Ok(Known { yard, namespaces, keeper_ended })
     };
-    Ok(names.into_iter().map(known).collect())
+    names.into_iter().map(known).collect()
 }
 
 impl Session {
@@ -140,7 +148,7 @@ impl Session {
         access: Access,
         wait: &mut dyn FnMut(&str) -> bool,
     ) -> Result<Self, Error> {
-        let descriptors = crate::raise_descriptor_limit();
+        netns::has_proc()?;
         let rootless = !netns::has_root();
         let base = state_dir::base(rootless)?;
         let dir = StateDir::new(&base, yard);
@@ -148,6 +156,22 @@ impl Session {
             Access::Read | Access::Watch => None,
             Access::Write => Some(dir.lock(wait)?),
         };
+        let locked = lock.is_some();
+        let opened = Self::begin(yard, access, rootless, dir.clone(), lock);
+        if opened.is_err() && locked && dir.has_only("lock") {
+            let _ = dir.remove();
+        }
+        opened
+    }
+
+    fn begin(
+        yard: &YardName,
+        access: Access,
+        rootless: bool,
+        dir: StateDir,
+        lock: Option<Lock>,
+    ) -> Result<Self, Error> {
+        let descriptors = crate::raise_descriptor_limit();
         let mut keeper = Keeper::find(yard)?;
         let mut fresh_keeper = false;
         if rootless {
@@ -169,6 +193,7 @@ impl Session {
             // What is recorded went with the keeper that was killed.
             record = record.map(Record::of_what_is_gone);
         }
+        let shelf = Shelf::of(&dir, yard, rootless);
         let session = Self {
             yard: yard.clone(),
             access,
@@ -178,7 +203,7 @@ impl Session {
             keeper,
             unreadable,
             files: Files::below(root),
-            shelf: Shelf::of(&StateDir::new(&base, yard), yard, rootless),
+            shelf,
             rootless,
             fresh_keeper,
             descriptors,
@@ -214,6 +239,13 @@ impl Session {
         let failed = |e| Error::system("could not look at the network namespace", e);
         let own = netns::open_own("net").map_err(failed)?;
         netns::identity(own.as_fd()).map_err(failed)
+    }
+
+    /// True when the yard was brought up without root and somebody has ended the
+    /// process that held it: nothing of it is left but its record.
+    pub fn keeper_ended(&self) -> bool {
+        let was_up = self.record.as_ref().is_some_and(|record| !record.is_of_any_host());
+        self.rootless && was_up && self.keeper.is_none()
     }
 
     /// True when the yard lives in a user namespace of its own.
@@ -548,8 +580,10 @@ impl Session {
             "all steps were done, and yet the host is not as the file says: {}",
             run::still_to_do(step)
         );
-        Err(Error::new(ErrorKind::NotConverged, what)
-            .hint("something else may be changing it; `netyard plan` shows what differs"))
+        Err(Error::new(ErrorKind::NotConverged, what).hint(
+            "what was done stays: `netyard plan` shows what differs, `netyard up` tries again, \
+                 `netyard down` takes all away",
+        ))
     }
 
     /// Takes the whole yard away, and all that netyard left on the host.

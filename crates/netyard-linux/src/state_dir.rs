@@ -41,14 +41,22 @@ pub fn base(rootless: bool) -> Result<PathBuf, Error> {
     if let Some(runtime) = runtime.filter(|path| path.is_absolute() && owned_by(path, uid)) {
         return Ok(runtime.join("netyard"));
     }
-    // Anyone can make a directory in /tmp: it must be ours, and no link.
+    // Who only looks makes nothing.
     let path = PathBuf::from(format!("/tmp/netyard-{uid}"));
-    make_dir(&path)?;
-    if !owned_by(&path, uid) {
-        let what = format!("`{}` belongs to somebody else", path.display());
-        return Err(Error::new(ErrorKind::Forbidden, what).hint("set XDG_RUNTIME_DIR"));
-    }
+    must_be_ours(&path, uid)?;
     Ok(path)
+}
+
+/// Anyone can make a directory in /tmp: what is there must be ours, and no link.
+fn must_be_ours(path: &Path, uid: u32) -> Result<(), Error> {
+    match fs::symlink_metadata(path) {
+        Ok(_) if !owned_by(path, uid) => {
+            let what = format!("`{}` is not a directory of this user", path.display());
+            Err(Error::new(ErrorKind::Forbidden, what)
+                .hint("set XDG_RUNTIME_DIR to a directory of yours, or move it away"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn owned_by(path: &Path, uid: u32) -> bool {
@@ -120,6 +128,7 @@ impl StateDir {
     /// Makes it.
     pub fn create(&self) -> Result<(), Error> {
         make_dir(&self.base)?;
+        must_be_ours(&self.base, rustix::process::geteuid().as_raw())?;
         make_dir(&self.path)
     }
 
@@ -263,6 +272,18 @@ mod tests {
         assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
         drop(lock);
         state.lock(&mut |_| false).unwrap();
+    }
+
+    #[test]
+    fn somebody_elses_directory_is_refused_and_none_is_fine() {
+        let base = tempfile::tempdir().unwrap();
+        let uid = rustix::process::geteuid().as_raw();
+        must_be_ours(base.path(), uid).unwrap();
+        must_be_ours(&base.path().join("none"), uid).unwrap();
+        let theirs = must_be_ours(base.path(), uid + 1).unwrap_err();
+        assert_eq!(theirs.kind(), ErrorKind::Forbidden);
+        std::os::unix::fs::symlink(base.path(), base.path().join("link")).unwrap();
+        assert!(must_be_ours(&base.path().join("link"), uid).is_err());
     }
 
     #[test]

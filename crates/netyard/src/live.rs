@@ -45,6 +45,24 @@ pub fn is_known(yard: &YardName) -> Result<bool> {
     Ok(list_yards()?.iter().any(|known| known.yard == *yard) || Keeper::find(yard)?.is_some())
 }
 
+/// Fails where a yard is not on this host, or no longer.
+pub fn must_be_up(yard: &YardName) -> Result {
+    match list_yards()?.into_iter().find(|known| known.yard == *yard) {
+        Some(known) if known.keeper_ended => Err(keeper_ended(yard)),
+        Some(_) => Ok(()),
+        None if Keeper::find(yard)?.is_some() => Ok(()),
+        None => Err(not_up(yard)),
+    }
+}
+
+/// What became of a yard whose process somebody ended.
+pub const KEEPER_ENDED: &str = "its keeper was ended, and all of it went along";
+
+fn keeper_ended(yard: &YardName) -> Error {
+    Error::failed(format!("yard `{yard}` is not up: {KEEPER_ENDED}"))
+        .hint("`netyard up` brings it up again, `netyard down` clears what is left of it")
+}
+
 /// A yard that is not on this host.
 pub fn not_up(yard: &YardName) -> Error {
     Error::failed(format!("yard `{yard}` is not up"))
@@ -55,9 +73,7 @@ pub fn not_up(yard: &YardName) -> Error {
 /// be, where there is one, and is not needed.
 pub fn running(options: &YardOptions) -> Result<(Session, State)> {
     let name = name(options)?;
-    if !is_known(&name)? {
-        return Err(not_up(&name));
-    }
+    must_be_up(&name)?;
     if options.yard.is_none() {
         let met = Meeting::of(&File::read(&options.file.origin())?, Access::Write)?;
         return Ok((met.session, met.seen.state));

@@ -1,7 +1,6 @@
 //! Reading the user's files: the yard's file, stdin, includes. What can go wrong
 //! with a file before its text is looked at becomes a diagnostic here.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,7 +58,7 @@ impl Origin {
     pub fn read(&self) -> Result<Source, Unreadable> {
         let name = self.name();
         let bytes = match self {
-            Self::File(path) => File::open(path).and_then(bounded),
+            Self::File(path) => netyard_linux::open_to_read(path).and_then(bounded),
             Self::Stdin => bounded(io::stdin().lock()),
         };
         match bytes {
@@ -89,6 +88,7 @@ fn bounded(stream: impl Read) -> io::Result<Option<Vec<u8>>> {
 
 fn cannot_read(name: &str, error: &io::Error, origin: &Origin) -> Unreadable {
     let missing = error.kind() == io::ErrorKind::NotFound;
+    let unwritten = error.kind() == io::ErrorKind::TimedOut;
     let hint = match origin {
         Origin::File(path) if missing && path == Path::new(DEFAULT_FILE) => {
             Some("`netyard init` writes one to begin with; `-f FILE` names another".into())
@@ -96,10 +96,15 @@ fn cannot_read(name: &str, error: &io::Error, origin: &Origin) -> Unreadable {
         Origin::File(path) if path.is_dir() => {
             Some(format!("name the file in it: `-f {}`", path.join(DEFAULT_FILE).display()))
         }
+        _ if unwritten => Some("start what writes to it, or name a file".into()),
         _ => None,
     };
-    let message = format!("cannot read `{name}`: {}", errno_text(error));
-    unreadable("file-unreadable", (message, errno_text(error)), hint, None)
+    let why = match unwritten {
+        true => "it is a pipe, and nobody writes to it".to_owned(),
+        false => errno_text(error),
+    };
+    let message = format!("cannot read `{name}`: {why}");
+    unreadable("file-unreadable", (message, why), hint, None)
 }
 
 fn too_large(name: &str) -> Unreadable {

@@ -11,11 +11,24 @@ use rustix::thread::{
     move_into_link_name_space, move_into_thread_name_spaces,
 };
 
+use crate::error::{Error, ErrorKind};
+
 /// True when the process may change network namespaces and mounts where it is:
 /// what counts is capabilities, not the user number.
 pub fn has_root() -> bool {
     let needed = CapabilitySet::NET_ADMIN | CapabilitySet::SYS_ADMIN;
     capabilities(None).is_ok_and(|sets| sets.effective.contains(needed))
+}
+
+/// Fails where `/proc` is not what the kernel has there: by it namespaces are
+/// entered and settings written.
+pub fn has_proc() -> Result<(), Error> {
+    // linux/magic.h: PROC_SUPER_MAGIC
+    match rustix::fs::statfs("/proc") {
+        Ok(system) if system.f_type == 0x9fa0 => Ok(()),
+        _ => Err(Error::new(ErrorKind::State, "`/proc` is not mounted, and netyard works by it")
+            .hint("`mount -t proc proc /proc`")),
+    }
 }
 
 /// Moves the calling process, which must have one thread, into a new user,

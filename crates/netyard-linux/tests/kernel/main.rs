@@ -3,6 +3,8 @@
 //! `#[ignore = "needs the VM tier: …"]`, and runs by `cargo xtask vm`.
 
 mod bed;
+mod bridges;
+mod fake;
 mod firewall;
 mod kinds;
 mod nft;
@@ -11,6 +13,7 @@ mod probe;
 mod rate;
 mod traffic;
 mod vm_expect;
+mod vm_fake;
 mod vm_flowtable;
 mod vm_impairment;
 mod vm_kinds;

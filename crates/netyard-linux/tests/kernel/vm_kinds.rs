@@ -107,8 +107,8 @@ fn port_vlan(name: &str, vid: u16, untagged: bool) -> Object {
     })
 }
 
-/// Access ports for `a` and `b` in VLAN 10 and for `c` in 20, a trunk for `t`,
-/// the bridge itself in 10.
+/// Access ports for `a` and `b` in VLAN 10 and for `c` in 20, a trunk for `t`, one
+/// with a native VLAN for `n`, the bridge itself in 10.
 fn filtering(vlan_of_b: u16) -> Vec<Object> {
     let fabric = Place::Fabric;
     let filtering = Bridge { vlan_filtering: true, ..quiet_bridge() };
@@ -145,6 +145,16 @@ fn filtering(vlan_of_b: u16) -> Vec<Object> {
         let beyond = if vid == 10 { "10.0.0.1/32" } else { "10.0.0.3/32" };
         objects.push(route(&t, beyond, None, &format!("eth0.{vid}")));
     }
+    // A trunk whose native VLAN is 20: untagged on the cable, and 10 tagged.
+    let n = node("n");
+    let [end, port] = cable([(&n, "eth0"), (&fabric, "n")]);
+    objects.extend(empty(&n));
+    objects.extend([object(end), object(plugged(port, "lan"))]);
+    objects.extend([port_vlan("n", 20, true), port_vlan("n", 10, false)]);
+    objects.push(object(vlan(&n, "eth0", 10)));
+    objects.push(with_address(&n, "eth0", "10.0.0.6/24"));
+    objects.push(with_address(&n, "eth0.10", "10.0.0.7/32"));
+    objects.push(route(&n, "10.0.0.1/32", None, "eth0.10"));
     objects
 }
 
@@ -160,6 +170,10 @@ fn ports_reach_only_their_own_vlan() {
         bed.talks((&t, "10.0.0.5"), (&c, "10.0.0.3"));
         bed.talks((&Place::Fabric, "10.0.0.9"), (&a, A));
         bed.is_silent((&Place::Fabric, "10.0.0.9"), (&c, "10.0.0.3"));
+        let n = node("n");
+        bed.talks((&n, "10.0.0.6"), (&c, "10.0.0.3"));
+        bed.talks((&n, "10.0.0.7"), (&a, A));
+        bed.is_silent((&n, "10.0.0.6"), (&b, B));
         // b's port moves to the other VLAN, in place.
         become_objects(bed, filtering(20));
         bed.talks((&b, B), (&c, "10.0.0.3"));
@@ -279,7 +293,7 @@ fn a_bond_survives_the_loss_of_a_cable() {
 
 #[test]
 #[ignore = "needs the VM tier: bond"]
-fn every_mode_of_a_bond_is_kept() {
+fn every_mode_of_a_bond_is_kept_and_carries_on_with_one_cable() {
     isolated(|bed| {
         for mode in [
             BondMode::BalanceRr,
@@ -290,6 +304,14 @@ fn every_mode_of_a_bond_is_kept() {
             BondMode::BalanceAlb,
         ] {
             become_objects(bed, bonded(mode, 100));
+            bed.talks((&node("a"), A), (&node("b"), B));
+            // Each carries on with either cable alone.
+            for name in ["left", "right"] {
+                bed.command(&node("a"), &format!("ip link set {name} down"));
+                bed.talks((&node("a"), A), (&node("b"), B));
+                bed.command(&node("a"), &format!("ip link set {name} up"));
+                bed.talks((&node("a"), A), (&node("b"), B));
+            }
             bed.clear();
         }
     });

@@ -53,9 +53,7 @@ impl Doctor {
     fn look(&self) -> Result<(Option<String>, Option<Yard>, Survey)> {
         if self.yard.yard.is_some() {
             let name = live::name(&self.yard)?;
-            if !live::is_known(&name)? {
-                return Err(live::not_up(&name));
-            }
+            live::must_be_up(&name)?;
             let mut session = live::open(&name, Access::Read)?;
             let survey = session.survey(false)?;
             return Ok((Some(name.to_string()), None, survey));

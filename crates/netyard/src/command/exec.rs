@@ -44,9 +44,7 @@ pub fn run(options: &YardOptions, node: &str, argv: &[String]) -> Result {
     let node = NodeName::new(node)
         .map_err(|bad| Error::command_line(format!("the name `{node}` {}", bad.0)))?;
     let yard = live::name(options)?;
-    if !live::is_known(&yard)? {
-        return Err(live::not_up(&yard));
-    }
+    live::must_be_up(&yard)?;
     let mut session = live::open(&yard, Access::Read)?;
     match session.exec(&node, argv) {
         Ok(status) => ended(status),

@@ -141,18 +141,14 @@ impl Explain {
     fn open(&self) -> Result<(Session, Option<Yard>, State, State)> {
         if self.yard.yard.is_some() {
             let name = live::name(&self.yard)?;
-            if !live::is_known(&name)? {
-                return Err(live::not_up(&name));
-            }
+            live::must_be_up(&name)?;
             let mut session = live::open(&name, Access::Read)?;
             let state = session.observe(&State::default())?.state;
             return Ok((session, None, state, State::default()));
         }
         let file = File::read(&self.yard.file.origin())?;
         let name = &file.spec.yard.value;
-        if !live::is_known(name)? {
-            return Err(live::not_up(name));
-        }
+        live::must_be_up(name)?;
         let Meeting { session, yard, desired, seen, .. } = Meeting::of(&file, Access::Read)?;
         Ok((session, Some(yard), seen.state, desired))
     }

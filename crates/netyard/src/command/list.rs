@@ -2,7 +2,7 @@ use netyard_linux::list_yards;
 use serde_json::json;
 
 use crate::error::Result;
-use crate::ui;
+use crate::{live, ui};
 
 /// List the yards that are up on this host
 ///
@@ -17,12 +17,18 @@ pub struct List {
 impl List {
     /// Does it.
     pub fn run(self) -> Result {
-        let yards: Vec<String> =
-            list_yards()?.into_iter().map(|known| known.yard.to_string()).collect();
+        let yards = list_yards()?;
         if self.json {
-            let yards: Vec<_> = yards.iter().map(|yard| json!({ "yard": yard })).collect();
+            let yards: Vec<_> = yards
+                .iter()
+                .map(|known| json!({ "yard": known.yard.to_string(), "up": !known.keeper_ended }))
+                .collect();
             return ui::print_json(&json!({ "version": 1, "yards": yards }));
         }
-        ui::print(&yards.iter().map(|yard| format!("{yard}\n")).collect::<String>())
+        ui::print(&yards.iter().map(|known| format!("{}\n", known.yard)).collect::<String>())?;
+        for known in yards.iter().filter(|known| known.keeper_ended) {
+            ui::warn(&format!("yard `{}` is not up: {}", known.yard, live::KEEPER_ENDED));
+        }
+        Ok(())
     }
 }

@@ -66,9 +66,7 @@ impl Set {
         }
         let file = File::read(&self.yard.file.origin())?;
         let name = &file.spec.yard.value;
-        if !live::is_known(name)? {
-            return Err(live::not_up(name));
-        }
+        live::must_be_up(name)?;
         let met = Meeting::of(&file, Access::Write)?;
         let senders = self.senders(&met.yard)?;
         Ok((met.session, met.seen.state, senders))

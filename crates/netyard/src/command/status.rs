@@ -93,9 +93,7 @@ impl Status {
     fn look(&self, access: Access) -> Result<Look> {
         if self.yard.yard.is_some() {
             let name = live::name(&self.yard)?;
-            if !live::is_known(&name)? {
-                return Err(live::not_up(&name));
-            }
+            live::must_be_up(&name)?;
             let mut session = live::open(&name, access)?;
             let seen = session.observe(&State::default())?;
             let pulses = session.pulses()?;
@@ -111,6 +109,11 @@ impl Status {
             Health::of(&met.yard.name, Some(&met.yard), &met.seen, &met.desired, &pulses);
         health.firewalls = met.session.rule_counters(&met.seen.state)?;
         health.problems.append(&mut met.collisions);
+        if met.session.keeper_ended() {
+            health
+                .problems
+                .push(format!("{}; `netyard up` brings it up again", live::KEEPER_ENDED));
+        }
         let mut differences = Vec::new();
         if health.up {
             let names = ShellNames::of([&met.seen.state, &met.desired]);

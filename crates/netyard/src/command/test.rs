@@ -64,9 +64,7 @@ impl Test {
     pub fn run(self) -> Result {
         let file = File::read(&self.file.origin())?;
         let name = &file.spec.yard.value;
-        if !live::is_known(name)? {
-            return Err(live::not_up(name));
-        }
+        live::must_be_up(name)?;
         let mut met = Meeting::of(&file, Access::Read)?;
         if met.seen.state.is_empty() {
             return Err(live::not_up(name));

@@ -159,7 +159,7 @@ fn boundary_after(text: &str, at: usize) -> usize {
 pub fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
-        match c.is_control() && c != '\n' {
+        match c.is_control() {
             true => printable.extend(c.escape_default()),
             false => printable.push(c),
         }

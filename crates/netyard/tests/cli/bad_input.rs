@@ -67,6 +67,91 @@ hint: ranges (`r[1..1000]`) and `for` describe large yards in a few lines
 }
 
 #[test]
+fn a_pipe_that_nobody_writes_to_is_not_waited_for() {
+    let dir = directory();
+    let made = std::process::Command::new("mkfifo").arg(dir.path().join("pipe")).status().unwrap();
+    assert!(made.success());
+    netyard().args(["check", "-f", "pipe"]).current_dir(dir.path()).assert().code(1).stderr_eq(
+        str![[r#"
+error[file-unreadable]: cannot read `pipe`: it is a pipe, and nobody writes to it
+hint: start what writes to it, or name a file
+
+"#]],
+    );
+}
+
+/// Each of these ends soon, in a diagnostic of that code, and in no panic.
+#[test]
+fn what_is_too_much_or_too_strange_is_told_with_its_code() {
+    let levels = |open: &str, close: &str| {
+        format!("nodes: {}{}\n", open.repeat(10_000), close.repeat(10_000))
+    };
+    let steps: String = (0..2_000).map(|depth| " ".repeat(depth) + "a:\n").collect();
+    let aliases: String = ('b'..='k')
+        .map(|c| {
+            let before = char::from_u32(u32::from(c) - 1).unwrap();
+            format!("{c}: &{c} [{}]\n", vec![format!("*{before}"); 9].join(","))
+        })
+        .collect();
+    let cases: [(String, &str); 20] = [
+        (levels("[", "]"), "too-deep"),
+        (levels("{a: ", "}"), "too-deep"),
+        (levels("[", ""), "too-deep"),
+        (format!("nodes:\n  {}x\n", "- ".repeat(10_000)), "too-deep"),
+        (steps, "too-deep"),
+        (format!("a: &a [x, x]\n{aliases}nodes: *k\n"), "too-many"),
+        ("nodes: { 'r[1..999999999]': {} }".to_owned(), "too-many"),
+        ("nodes: { 'r[1..4294967295][1..4294967295][1..4294967295]': {} }".to_owned(), "too-many"),
+        ("nodes: { 'r[0..18446744073709551615]': {} }".to_owned(), "too-many"),
+        ("nodes: { 'r[1..18446744073709551616]': {} }".to_owned(), "bad-range"),
+        ("nodes: { 'r[9..1]': {} }".to_owned(), "range-reversed"),
+        ("nodes: { a: {} }\nlinks: [{ for: { i: '1..99999', j: '1..99999' }, ends: ['a:x{i}', 'a:y{j}'] }]".to_owned(), "too-many"),
+        ("nodes: { \"a\\0b\": {} }".to_owned(), "bad-name"),
+        ("nodes: { \"a\\nb\": {} }".to_owned(), "bad-name"),
+        ("nodes: { a\u{0}b: {} }".to_owned(), "not-yaml"),
+        ("nodes: { a\u{7}b: {} }".to_owned(), "not-yaml"),
+        (format!("nodes: {{ '{}': {{}} }}", "n".repeat(256)), "bad-name"),
+        ("netwroks: { lan: {} }".to_owned(), "unknown-key"),
+        ("nodes: { a: { interfaces: { eth0: { netwrok: lan } } } }".to_owned(), "unknown-key"),
+        ("networks: { lan: {} }\nnodes: { a: { interfaces: { e: { network: lna } } } }".to_owned(), "network-unknown"),
+    ];
+    for (text, code) in cases {
+        let begin: String = text.chars().take(60).collect();
+        let output = netyard().args(["check", "-f", "-"]).stdin(text).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{begin}: {said}");
+        assert!(said.contains(&format!("error[{code}]: ")), "{begin}: {said}");
+        assert!(!said.contains("bug"), "{begin}: {said}");
+        // A name with a line break in it does not break the message.
+        assert!(said.lines().next().is_some_and(|first| !first.ends_with("`a")), "{said}");
+    }
+    let hint = |text: &str, hint: &str| {
+        let output = netyard().args(["check", "-f", "-"]).stdin(text.to_owned()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(hint), "{said}");
+    };
+    hint("netwroks: {}", "did you mean `networks`?");
+    hint("nodes: { a: { interfaces: { eth0: { netwrok: x } } } }", "did you mean `network`?");
+}
+
+#[test]
+fn files_that_include_each_other_are_told_with_the_circle() {
+    let dir = directory();
+    write_yard(dir.path(), "include: [a.yaml]\nnodes: { n: {} }\n");
+    fs::write(dir.path().join("a.yaml"), "include: b.yaml\n").unwrap();
+    fs::write(dir.path().join("b.yaml"), "include: ./a.yaml\n").unwrap();
+    netyard().arg("check").current_dir(dir.path()).assert().code(1).stderr_eq(str![[r#"
+error[include-cycle]: a file includes itself
+ --> b.yaml:1:10
+  |
+1 | include: ./a.yaml
+  |          ^^^^^^^^ [..]
+hint: put what both need in a third file
+
+"#]]);
+}
+
+#[test]
 fn stdin_is_a_file_like_any_other() {
     let check = |text: &str| netyard().args(["check", "-f", "-"]).stdin(text.to_owned()).assert();
     check("nodes: { a: {} }").success().stdout_eq("-: 1 node\n");

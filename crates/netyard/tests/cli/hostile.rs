@@ -135,3 +135,84 @@ alone! { Root, fn a_node_with_a_very_long_name_goes_with_the_records_lost() {
     assert!(!inside.wait().unwrap().success());
     is_clean(&site);
 }}
+
+alone! { User, fn a_yard_whose_keeper_was_ended_is_told_so_by_every_command() {
+    let site = Site::new(PAIR);
+    site.ok("up");
+    assert_eq!(site.ok("list --json").matches("\"up\": true").count(), 1);
+    for keeper in site.processes() {
+        let id = keeper.file_name().unwrap().to_str().unwrap().to_owned();
+        sh(&format!("kill -KILL {id}; while test -e /proc/{id}/exe; do :; done"));
+    }
+    let told = ["exec a -- true", "set a:x rate=1mbit", "test", "explain a b", "publish", "status --yard pair"];
+    for line in told {
+        site.netyard(line).assert().code(1).stdout_eq("").stderr_eq(str![[r#"
+error: yard `pair` is not up: its keeper was ended, and all of it went along
+hint: `netyard up` brings it up again, `netyard down` clears what is left of it
+
+"#]]);
+    }
+    site.netyard("status").assert().success().stdout_eq("yard pair: not up (2 nodes in the file)\n")
+        .stderr_eq(str![[r#"
+warning: its keeper was ended, and all of it went along; `netyard up` brings it up again
+
+"#]]);
+    site.netyard("list").assert().success().stdout_eq("pair\n").stderr_eq(str![[r#"
+warning: yard `pair` is not up: its keeper was ended, and all of it went along
+
+"#]]);
+    assert!(site.ok("list --json").contains("\"up\": false"));
+    site.netyard("plan --check").assert().code(3);
+    site.ok("up");
+    site.ok("exec a -- true");
+    assert!(site.ok("status").contains("all is well"));
+    site.ok("down");
+    is_clean(&site);
+}}
+
+alone! { User, fn who_only_looks_makes_no_directory() {
+    let site = Site::new(PAIR);
+    // Where it would be without a runtime directory; it may be somebody's.
+    let place = Path::new("/tmp/netyard-1000");
+    let before = place.exists();
+    for line in ["plan", "status", "list", "check", "exec a -- true", "down", "doctor"] {
+        site.netyard(line).env_remove("XDG_RUNTIME_DIR").output().expect("the binary");
+        site.run(line);
+        assert_eq!(place.exists(), before, "{line}");
+        assert_eq!(fs::read_dir("/run/user/1000").unwrap().count(), 0, "{line}");
+    }
+    is_clean(&site);
+}}
+
+alone! { Root, fn without_namespaces_to_be_had_nothing_is_left() {
+    let site = Site::new(PAIR);
+    sh("echo 0 > /proc/sys/user/max_user_namespaces");
+    let output = std::process::Command::new("setpriv")
+        .args(["--bounding-set=-all", "--inh-caps=-all", "./netyard", "up"])
+        .current_dir(site.path())
+        .output()
+        .expect("setpriv");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: could not start the keeper") && said.contains("hint: "), "{said}");
+    is_clean(&site);
+}}
+
+alone! { Root, fn without_proc_nothing_is_tried() {
+    let site = Site::new(PAIR);
+    let hidden = |line: &str| {
+        let script = format!("mount -t tmpfs none /proc && exec ./netyard {line}");
+        let mut command = std::process::Command::new("unshare");
+        command.args(["-m", "sh", "-c", &script]).current_dir(site.path());
+        command.output().expect("unshare")
+    };
+    for line in ["up", "plan", "status", "down", "doctor"] {
+        let output = hidden(line);
+        assert_eq!(output.status.code(), Some(1), "{line}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "\
+error: `/proc` is not mounted, and netyard works by it
+hint: `mount -t proc proc /proc`
+", "{line}");
+    }
+    is_clean(&site);
+}}

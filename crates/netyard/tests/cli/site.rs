@@ -80,6 +80,20 @@ impl Site {
     }
 }
 
+/// A test that fails, fails while its yard is up: no keeper outlives it.
+impl Drop for Site {
+    fn drop(&mut self) {
+        for process in self.processes() {
+            let id = process.file_name().and_then(|id| id.to_str()?.parse::<i32>().ok());
+            if let Some(id) = id {
+                // SAFETY: a system call with two numbers; the process runs this
+                // site's own copy of the binary.
+                unsafe { libc::kill(id, libc::SIGKILL) };
+            }
+        }
+    }
+}
+
 /// All files below a directory.
 pub fn tree(of: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
