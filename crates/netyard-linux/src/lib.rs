@@ -3,6 +3,7 @@
 mod error;
 mod facts;
 mod files;
+pub mod http;
 mod journal;
 pub mod keeper;
 pub mod netlink;
@@ -32,7 +33,9 @@ pub use netlink::{Ears, Heard};
 pub use pipe::open_to_read;
 pub use process::let_go_of_output;
 pub use run::Progress;
-pub use session::{Access, Applied, Known, Observation, RuleCount, Session, list_yards};
+pub use session::{
+    Access, Applied, Known, Observation, Proved, RuleCount, Session, Tracked, Trial, list_yards,
+};
 pub use trace::Question as ExplainQuestion;
 
 /// Raises the soft limit of open files to the hard one; gives it. Each of a

@@ -1,5 +1,7 @@
 //! A command at work on one yard.
 
+mod measure;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -26,6 +28,8 @@ use crate::record::{Lent, Record};
 use crate::run::{self, Progress, Run};
 use crate::state_dir::{self, Lock, StateDir};
 use crate::supervise::Shelf;
+
+pub use measure::{Proved, Tracked, Trial};
 
 /// What a command is going to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! A yard on this host, as commands meet it: by name, opened, observed.
 
 use netyard_core::check::{Finding, Phase, Scene, Severity, judge};
+use netyard_core::diag::Report;
 use netyard_core::facts::{Facts, Survey};
 use netyard_core::name::YardName;
 use netyard_core::plan::{Op, Plan, plan};
@@ -18,8 +19,7 @@ use crate::{bug, ui};
 /// The yard that the options name: by `--yard`, or by its file.
 pub fn name(options: &YardOptions) -> Result<YardName> {
     if let Some(name) = &options.yard {
-        return YardName::new(name)
-            .map_err(|bad| Error::command_line(format!("the name `{name}` {}", bad.0)));
+        return named(name);
     }
     let origin = options.file.origin();
     load::name(&origin).map_err(|error| match (&origin, &error.kind) {
@@ -28,6 +28,11 @@ pub fn name(options: &YardOptions) -> Result<YardName> {
         }
         _ => error,
     })
+}
+
+/// A name as the user gave it.
+pub fn named(name: &str) -> Result<YardName> {
+    YardName::new(name).map_err(|bad| Error::command_line(format!("the name `{name}` {}", bad.0)))
 }
 
 /// Begins to look at a yard or to change it.
@@ -97,11 +102,24 @@ pub struct Meeting {
     pub plan: Plan,
     /// Networks whose prefixes the host now reaches elsewhere, a sentence each.
     pub collisions: Vec<String>,
+    /// What was noticed in the file.
+    warnings: Report,
 }
 
 impl Meeting {
     /// Reads the file, opens its yard and compares.
     pub fn of(file: &File, access: Access) -> Result<Self> {
+        let mut met = Self::quietly(file, access)?;
+        if !met.warnings.0.is_empty() {
+            ui::show_report(&file.sources, &met.warnings);
+        }
+        met.session.probe(&met.plan)?;
+        Ok(met)
+    }
+
+    /// The same, for a look alone: without a word, and without asking whether this
+    /// kernel has what the plan needs.
+    pub fn quietly(file: &File, access: Access) -> Result<Self> {
         let name = &file.spec.yard.value;
         let rootless = !netns::has_root();
         if rootless {
@@ -111,9 +129,6 @@ impl Meeting {
         let mut session = open(name, access)?;
         let facts = facts(&mut session, file)?;
         let (yard, warnings) = file.resolve(&facts)?;
-        if !warnings.0.is_empty() {
-            ui::show_report(&file.sources, &warnings);
-        }
         let collides = warnings.0.iter().filter(|d| d.code == "upstream-collides");
         let collisions = collides.map(|d| d.message.clone()).collect();
         let desired = session.prepare(lower(&yard)).map_err(|error| {
@@ -125,8 +140,7 @@ impl Meeting {
         })?;
         let seen = session.observe(&desired)?;
         let plan = plan(&seen.state, &desired);
-        session.probe(&plan)?;
-        Ok(Self { session, yard, desired, seen, plan, collisions })
+        Ok(Self { session, yard, desired, seen, plan, collisions, warnings })
     }
 
     /// What of the host will be in the yard's way: what `doctor` can tell before

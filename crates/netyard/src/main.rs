@@ -8,6 +8,7 @@ mod bug;
 mod cli;
 mod command;
 mod error;
+mod exposition;
 mod health;
 mod impairment;
 mod live;

@@ -30,6 +30,27 @@ pub fn question() -> (u16, Vec<u8>) {
     (SUBSYSTEM | 1, vec![0; HEADER])
 }
 
+/// The message that asks how many there are, and its body
+/// (`IPCTNL_MSG_CT_GET_STATS`).
+pub fn count_question() -> (u16, Vec<u8>) {
+    (SUBSYSTEM | 5, vec![0; HEADER])
+}
+
+/// How many connections are tracked, and how many can be, where the kernel says so
+/// (`CTA_STATS_GLOBAL_ENTRIES` and, since Linux 5.9, `CTA_STATS_GLOBAL_MAX_ENTRIES`).
+pub fn count(body: &[u8]) -> Option<(u32, Option<u32>)> {
+    let (mut entries, mut limit) = (None, None);
+    for (kind, value) in attributes(body.get(HEADER..)?) {
+        let number = || Some(u32::from_be_bytes(value.try_into().ok()?));
+        match kind {
+            1 => entries = number(),
+            2 => limit = number(),
+            _ => {}
+        }
+    }
+    Some((entries?, limit))
+}
+
 impl Row {
     /// Reads a message of a dump.
     pub fn read(body: &[u8]) -> Option<Self> {

@@ -25,6 +25,7 @@ use crate::netlink::{Batch, Protocol, Socket};
 use crate::netns::{self, Worker};
 use crate::sysctl::Proc;
 
+pub(crate) use listeners::port_owner;
 pub(crate) use survey::survey;
 pub use survey::survey_host;
 

@@ -12,6 +12,7 @@ pub mod init;
 pub mod keeper;
 pub mod list;
 pub mod man;
+pub mod metrics;
 pub mod plan;
 pub mod publish;
 pub mod schema;

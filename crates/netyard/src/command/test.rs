@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use netyard_core::expect::{Expectation, Seen, matrix, matrix_tcp};
 use netyard_core::yard::Yard;
@@ -82,6 +82,8 @@ impl Test {
     fn prove(&self, file: &File, met: &mut Meeting) -> Result {
         let spaces = met.session.spaces()?;
         let trial = self.trial(file, &met.yard, &spaces)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        met.session.note_trial(trial.to_note(now.as_secs_f64()), !self.words.is_empty())?;
         self.show(&trial)
     }
 

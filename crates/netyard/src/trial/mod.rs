@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use netyard_core::diag::{Sources, Span};
 use netyard_core::expect::{Expectation, Sighting, Verdict, judge};
+use netyard_linux::Proved;
+
+use crate::exposition;
 
 /// A test of a yard.
 pub struct Trial<'y> {
@@ -43,13 +46,18 @@ impl<'y> Outcome<'y> {
 
     /// `h1 -> h3 tcp 80 is blocked (IPv4)`, after the name where it has one.
     fn title(&self) -> String {
-        let Expectation { name, family, want, .. } = self.expectation;
+        format!("{} ({})", self.words(), self.expectation.family)
+    }
+
+    /// The same without the family.
+    fn words(&self) -> String {
+        let Expectation { name, want, .. } = self.expectation;
         let name = name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
         let want = match want.word() {
             "ok" => String::new(),
             word => format!(" is {word}"),
         };
-        format!("{name}{}{want} ({family})", self.expectation.title())
+        format!("{name}{}{want}", self.expectation.title())
     }
 
     fn took(&self) -> Duration {
@@ -80,6 +88,22 @@ impl Trial<'_> {
             }
         }
         counts
+    }
+
+    /// What is to be remembered of it, at this moment (seconds since 1970).
+    pub fn to_note(&self, ended: f64) -> netyard_linux::Trial {
+        let note = |outcome: &Outcome<'_>| {
+            let passed = match outcome.verdict {
+                Verdict::Passed(_) => true,
+                Verdict::Failed(_) => false,
+                Verdict::Skipped(_) => return None,
+            };
+            let Expectation { family, span, .. } = *outcome.expectation;
+            let place = exposition::line(self.sources, span).unwrap_or_default();
+            Some(Proved { expectation: outcome.words(), family, place, passed })
+        };
+        let results = self.outcomes.iter().filter_map(note).collect();
+        netyard_linux::Trial::new(ended, self.took.as_secs_f64(), results)
     }
 
     /// The file and the line of a place.
