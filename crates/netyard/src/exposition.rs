@@ -159,3 +159,34 @@ fn tell_impairment(told: &mut Exposition, labels: &[&str], impairment: &Impairme
         told.put(Metric::LinkRate, labels, impairment.rate as f64 / 8.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impairments_are_told_in_seconds_ratios_and_bytes() {
+        let mut told = Exposition::new("y");
+        let (delay, jitter, loss, rate) = (20_000_000, 1_500_000, 5_000, 8_000_000);
+        let impairment = Impairment { delay, jitter, loss, rate, ..Impairment::default() };
+        tell_impairment(&mut told, &["l", "a", "x"], &impairment);
+        let text = told.text();
+        let labels = "{yard=\"y\",link=\"l\",node=\"a\",interface=\"x\"}";
+        for (name, value) in [
+            ("delay_seconds", "0.02"),
+            ("jitter_seconds", "0.0015"),
+            ("loss_ratio", "0.005"),
+            ("rate_bytes_per_second", "1000000"),
+        ] {
+            let line = format!("netyard_link_{name}{labels} {value}\n");
+            assert!(text.contains(&line), "{line}{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_a_file_and_a_line() {
+        let source = netyard_core::diag::Source { name: "/a/b/c.yaml".into(), text: "x\ny".into() };
+        let span = netyard_core::diag::Span { file: 0, start: 2, end: 3 };
+        assert_eq!(line(&Sources(vec![source]), span).as_deref(), Some("c.yaml:2"));
+    }
+}

@@ -87,9 +87,9 @@ fn a_socket_is_its_owners_alone_and_a_dead_one_is_replaced() {
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     drop(Listener::open(&address).unwrap());
-    let other = directory.path().join("plain");
-    std::fs::write(&other, "mine").unwrap();
-    assert!(Listener::open(&Address::Unix(other.clone())).is_err());
+    let mut other = tempfile::NamedTempFile::new().unwrap();
+    other.write_all(b"mine").unwrap();
+    assert!(Listener::open(&Address::Unix(other.path().to_owned())).is_err());
     assert_eq!(std::fs::read_to_string(other).unwrap(), "mine", "not ours to remove");
 }
 
@@ -122,7 +122,10 @@ fn who_asks_while_a_page_is_made_shares_the_next() {
     // Each page waits for its line in the pipe.
     let script = format!("read line < {} && printf %s $line", fifo.display());
     with(&script, |path, made| {
-        let go = |word: &str| std::fs::write(&fifo, format!("{word}\n")).unwrap();
+        let go = |word: &str| {
+            let echo = format!("echo {word} > {}", fifo.display());
+            assert!(Command::new("sh").args(["-c", &echo]).status().unwrap().success());
+        };
         let mut first = UnixStream::connect(path).unwrap();
         first.write_all(GET.as_bytes()).unwrap();
         while made.load(Ordering::Relaxed) == 0 {
