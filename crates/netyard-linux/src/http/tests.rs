@@ -41,9 +41,15 @@ fn with(script: &str, body: impl FnOnce(&Path, &AtomicUsize) + Send) {
     assert!(!path.exists(), "the socket goes with the server");
 }
 
-fn ask(path: &Path, question: &str) -> String {
-    let mut stream = UnixStream::connect(path).unwrap();
+/// A visitor that does not wait for ever.
+fn knock(path: &Path) -> UnixStream {
+    let stream = UnixStream::connect(path).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+}
+
+fn ask(path: &Path, question: &str) -> String {
+    let mut stream = knock(path);
     stream.write_all(question.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -98,7 +104,7 @@ fn who_dawdles_keeps_nobody_waiting() {
     with("printf page", |path, _| {
         let mut slow: Vec<UnixStream> = Vec::new();
         for _ in 0..MOST * 2 {
-            let mut stream = UnixStream::connect(path).unwrap();
+            let mut stream = knock(path);
             stream.write_all(b"GET /met").unwrap();
             slow.push(stream);
         }
@@ -126,14 +132,14 @@ fn who_asks_while_a_page_is_made_shares_the_next() {
             let echo = format!("echo {word} > {}", fifo.display());
             assert!(Command::new("sh").args(["-c", &echo]).status().unwrap().success());
         };
-        let mut first = UnixStream::connect(path).unwrap();
+        let mut first = knock(path);
         first.write_all(GET.as_bytes()).unwrap();
         while made.load(Ordering::Relaxed) == 0 {
             std::thread::yield_now();
         }
         let mut later: Vec<UnixStream> = (0..5)
             .map(|_| {
-                let mut stream = UnixStream::connect(path).unwrap();
+                let mut stream = knock(path);
                 stream.write_all(GET.as_bytes()).unwrap();
                 stream
             })
