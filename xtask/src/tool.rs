@@ -21,13 +21,19 @@ const fn package(shown_by: &'static str, name: &'static str) -> Package {
     Package { shown_by, name }
 }
 
-const PACKAGES: [Package; 15] = [
+const PACKAGES: [Package; 20] = [
     // the tests that run natively
     package("ip", "iproute2"),
     package("ping", "iputils-ping"),
     package("nft", "nftables"),
     package("iptables-nft", "iptables"),
     package("unshare", "util-linux"),
+    // the clients and the servers that networks' services are tested with and beside
+    package("dnsmasq", "dnsmasq-base"),
+    package("udhcpc", "udhcpc"),
+    package("dhclient", "isc-dhcp-client"),
+    package("dhcpcd", "dhcpcd-base"),
+    package("dig", "bind9-dnsutils"),
     // the guest's image
     package("mmdebstrap", "mmdebstrap"),
     package("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),

@@ -1,8 +1,8 @@
-//! Firewalls beside the same made by hand: each in namespaces of its own, so
+//! Firewalls and services beside the same made by hand: each in namespaces of its own, so
 //! that nothing of one is in the way of the next.
 
 use crate::options::Options;
-use crate::{isolate, nat, rules};
+use crate::{isolate, nat, rules, services};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::io;
@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 /// The comparisons by name, each with how often it is measured by itself.
-const ALL: [(&str, usize, Measure); 2] = [("nat", 9, nat::measure), ("rules", 5, rules::measure)];
+const ALL: [(&str, usize, Measure); 3] =
+    [("nat", 9, nat::measure), ("rules", 5, rules::measure), ("services", 3, services::measure)];
 
 type Measure = fn(&Path, usize) -> io::Result<Vec<Beside>>;
 
@@ -21,7 +22,7 @@ pub struct Beside {
     pub what: String,
     /// Of both numbers.
     pub unit: String,
-    /// What `ip` and `nft` reach.
+    /// What `ip` and `nft` reach, or dnsmasq.
     pub hand: f64,
     /// What netyard reaches.
     pub ours: f64,

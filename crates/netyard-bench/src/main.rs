@@ -12,6 +12,7 @@ mod plot;
 mod record;
 mod report;
 mod rules;
+mod services;
 mod tool;
 
 use floor::Shape;
@@ -29,8 +30,10 @@ fn main() -> ExitCode {
         Some("ping") => ping_neighbour(),
         Some("drain") => nat::drain().map(|()| ExitCode::SUCCESS),
         Some("pour") => nat::pour(&words[1..]).map(|()| ExitCode::SUCCESS),
-        Some("nat" | "rules" | "beside") if !isolate::isolated() => isolate::run_again(),
-        Some("nat" | "rules") => beside::alone(&words),
+        Some("nat" | "rules" | "services" | "beside") if !isolate::isolated() => {
+            isolate::run_again()
+        }
+        Some("nat" | "rules" | "services") => beside::alone(&words),
         Some("beside") => beside::child(&words[1..]),
         Some("floor") if isolate::isolated() => floor_alone(&words[1..]),
         Some("--help" | "-h") => {

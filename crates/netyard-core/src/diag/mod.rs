@@ -9,6 +9,7 @@ pub mod expand;
 pub mod firewall;
 pub mod import;
 pub mod service;
+pub mod serving;
 pub mod shape;
 pub mod syntax;
 pub mod yard;

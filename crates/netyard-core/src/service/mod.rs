@@ -2,7 +2,7 @@
 //!
 //! One file for each service. What is pure of it is here: how the file says it,
 //! what a server is told ([`served`]), and what it answers, packet by packet
-//! ([`dhcp4`]), with the time as an argument. Sockets are in
+//! ([`dhcp4`], [`dns`]), with the time as an argument. Sockets are in
 //! `netyard-linux`.
 //!
 //! Services of a node stand below its `services:`. Those that netyard knows by
@@ -17,6 +17,8 @@
 
 mod care;
 pub mod dhcp4;
+pub mod dns;
+pub mod dnsmasq;
 pub mod lease;
 mod run;
 pub mod served;
@@ -56,7 +58,7 @@ pub static OTHER: ServiceEntry =
 /// Names that netyard's own processes have.
 const RESERVED: [&str; 3] = ["services", "dnsmasq", "metrics"];
 /// Beginnings of such names.
-const RESERVED_HEADS: [&str; 2] = ["wireguard-", "client-"];
+const RESERVED_HEADS: [&str; 3] = ["wireguard-", "client-", "dnsmasq-"];
 
 /// What a service of that name is.
 pub fn entry(name: &str) -> &'static ServiceEntry {

@@ -15,6 +15,7 @@ pub(crate) mod limit;
 mod reference;
 mod scalar;
 mod schema;
+mod serving;
 pub mod shapes;
 pub(crate) mod tree;
 mod uplink;
@@ -33,6 +34,7 @@ use crate::state::{Impairment, RouteKind, RuleAction};
 
 pub use reference::reference;
 pub use schema::schema;
+pub use serving::{DhcpSpec, Engine, ForwardSpec, NamesSpec, ServingSpec};
 pub use uplink::{Exit, OutsidePortSpec, Through, UplinkSpec, WaySpec};
 
 /// What reading a file gives.
@@ -129,6 +131,8 @@ pub struct NetworkSpec {
     pub host: Option<HostSideSpec>,
     /// `uplink:`.
     pub uplink: Option<UplinkSpec>,
+    /// What is served on it.
+    pub serving: ServingSpec,
     /// `ports:`.
     pub ports: Vec<OutsidePortSpec>,
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::check::expected;
-use super::shapes::{self, firewall};
+use super::shapes::{self, firewall, serving};
 use crate::expect;
 use crate::interface::{KINDS, bridge};
 use crate::shape::{Field, Shape, Type};
@@ -16,6 +16,8 @@ pub fn reference() -> String {
         ("`defaults`", &shapes::DEFAULTS),
         ("`networks`", &shapes::NETWORK),
         ("`host` of a network", &shapes::HOST_SIDE),
+        ("`dhcp` of a network", &serving::DHCP),
+        ("`dns` of a network", &serving::NAMES),
         ("`nodes`", &shapes::NODE),
         ("`dns` of a node", &shapes::DNS),
         ("`interfaces` of a node", &shapes::INTERFACE),

@@ -2,6 +2,7 @@
 //! interfaces have theirs in [`crate::interface`].
 
 pub mod firewall;
+pub mod serving;
 
 use crate::expect::EXPECT;
 use crate::interface::bridge;
@@ -130,7 +131,7 @@ pub static NETWORK: Shape = Shape {
             "Interfaces of this machine that are plugged in, too; a VLAN of one, `enp8s0.12`, is made where it is missing.",
         ),
     ],
-    also: &[&bridge::SHAPE],
+    also: &[&serving::SERVING, &bridge::SHAPE],
 };
 
 /// `uplink:` of a network.

@@ -20,6 +20,7 @@ use super::mtu::{Mtus, carries_ipv6};
 use super::pool::{self, Pools, Use, is_v6, number, range};
 use super::prefix::PrefixMap;
 use super::relate::{Relations, is_enslaved};
+use super::serving::Seat;
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span, Spanned};
 use crate::facts::Facts;
@@ -32,6 +33,8 @@ const NETWORK_LENGTH: u8 = 24;
 pub(super) struct Addressing {
     /// By interface, in order.
     pub interfaces: Vec<Vec<Address>>,
+    /// Of bridges in the fabric from which networks are served, by network.
+    pub bridges: Vec<Vec<Address>>,
     /// By segment.
     pub segments: Vec<Prefixes>,
     /// The pools in use.
@@ -68,6 +71,7 @@ pub(super) fn allot(
     cast: &Cast<'_>,
     relations: &Relations,
     mtus: &Mtus,
+    seats: &[Option<Seat>],
     facts: &Facts,
     report: &mut Report,
 ) -> Addressing {
@@ -76,22 +80,30 @@ pub(super) fn allot(
     let mut segments: Vec<Prefixes> =
         (0..cast.members.len()).map(|s| said_prefixes(cast, &wishes, s)).collect();
     let interfaces = explicit(cast, &wishes, mtus, report);
-    let mut drafts = Drafts { cast, mtus, wishes: &wishes, interfaces };
+    let bridges = vec![Vec::new(); cast.spec.networks.len()];
+    let mut drafts = Drafts { cast, mtus, wishes: &wishes, seats, interfaces, bridges };
     let wanting: Vec<Vec<usize>> =
         (0..segments.len()).map(|s| drafts.wanting(s, &segments[s])).collect();
     let taken = taken(&segments, &drafts.interfaces);
     let given = cast.spec.pools.iter().map(|p| p.value).collect();
+    let served = |segment: usize| seats.get(segment).is_some_and(Option::is_some);
     let demand = demand(cast, &segments, &wanting);
     let mut pools = Pools::new(cast.spec.yard.value.as_str(), given, facts, taken, demand);
     for (segment, prefixes) in segments.iter_mut().enumerate() {
-        if prefixes.origin == Origin::Allotted && !wanting[segment].is_empty() {
+        let wanted = !wanting[segment].is_empty() || served(segment);
+        if prefixes.origin == Origin::Allotted && wanted {
             drafts.cut(segment, wanting[segment].len(), &mut pools, prefixes, report);
         }
     }
     for (segment, prefixes) in segments.iter().enumerate() {
         drafts.number(segment, &wanting[segment], &prefixes.list, report);
     }
-    Addressing { interfaces: drafts.interfaces, segments, pools: pools.prefixes() }
+    Addressing {
+        interfaces: drafts.interfaces,
+        bridges: drafts.bridges,
+        segments,
+        pools: pools.prefixes(),
+    }
 }
 
 fn wish<'s>(cast: &Cast<'s>, relations: &Relations, interface: usize) -> Wish<'s> {
@@ -264,7 +276,9 @@ struct Drafts<'a, 's> {
     cast: &'a Cast<'s>,
     mtus: &'a Mtus,
     wishes: &'a [Wish<'s>],
+    seats: &'a [Option<Seat>],
     interfaces: Vec<Vec<Address>>,
+    bridges: Vec<Vec<Address>>,
 }
 
 impl Drafts<'_, '_> {
@@ -327,16 +341,21 @@ impl Drafts<'_, '_> {
         prefixes: &[(IpNet, Span)],
         report: &mut Report,
     ) {
-        if wanting.is_empty() {
+        let bridge = self.seats.get(segment).copied().flatten() == Some(Seat::Bridge);
+        if wanting.is_empty() && !bridge {
             return;
         }
         let explicit = self.cast.members[segment].iter().flat_map(|m| &self.interfaces[*m]);
         let mut used: HashSet<IpAddr> = explicit.map(|a| a.net.addr()).collect();
         for (prefix, span) in prefixes {
-            if is_v6(*prefix) && !self.mtu_fits(wanting[0], *span, report) {
+            let first = wanting.first();
+            if first.is_some_and(|i| is_v6(*prefix) && !self.mtu_fits(*i, *span, report)) {
                 continue;
             }
             let mut hosts = Hosts::new(*prefix);
+            if bridge {
+                self.number_bridge(segment, (*prefix, *span), &mut hosts, &mut used, report);
+            }
             for &i in wanting {
                 let from_end = matches!(self.cast.interfaces[i].role, Role::Bridge(_));
                 let gateways = self.gateways(i);
@@ -351,6 +370,27 @@ impl Drafts<'_, '_> {
                 let dad = interface.spec.is_some_and(|s| s.dad) && is_v6(net);
                 let span = interface.span;
                 self.interfaces[i].push(Address { net, dad, allotted: true, span });
+            }
+        }
+    }
+
+    /// Gives a bridge in the fabric an address, as the host's side would have.
+    fn number_bridge(
+        &mut self,
+        segment: usize,
+        (prefix, span): (IpNet, Span),
+        hosts: &mut Hosts,
+        used: &mut HashSet<IpAddr>,
+        report: &mut Report,
+    ) {
+        match hosts.last(used) {
+            Some(net) => {
+                used.insert(net.addr());
+                self.bridges[segment].push(Address { net, dad: false, allotted: true, span });
+            }
+            None => {
+                let name = self.cast.segment_name(segment);
+                report.push(diag::prefix_full(&name, prefix, 1, span));
             }
         }
     }

@@ -10,6 +10,7 @@ use super::naming::{Named, Names, ShardNames};
 use super::outside;
 use super::relate::{Parent, Relations, is_bridge};
 use super::segment::{Segments, port_options};
+use super::serving::{self, Seat, Stage};
 use super::{Attachment, Device, Interface, Link, Membership, Network, Node, Yard, uplink};
 use crate::addr::Mac;
 use crate::expect::Expectation;
@@ -40,6 +41,7 @@ pub(super) struct Parts<'s> {
     pub segments: Segments,
     pub names: Names,
     pub plan: Addressing,
+    pub seats: Vec<Option<Seat>>,
     pub settings: Settings,
     pub expectations: Vec<Expectation>,
     pub facts: &'s Facts,
@@ -69,6 +71,9 @@ impl Parts<'_> {
             published: self.names.fabric.1,
             hostname: None,
         });
+        let (cast, plan, seats) = (&self.cast, &self.plan, &self.seats[..]);
+        let stage = Stage { cast, plan, seats, nodes: &nodes, networks: &networks };
+        let servings = stage.servings();
         let name = self.cast.spec.yard.value.clone();
         let expectations = std::mem::take(&mut self.expectations);
         Yard {
@@ -81,7 +86,8 @@ impl Parts<'_> {
             uplinks,
             expectations,
             firewalls: std::mem::take(&mut self.firewalls),
-            processes: Vec::new(),
+            processes: servings.iter().map(serving::Serving::process).collect(),
+            servings,
         }
     }
 
@@ -289,9 +295,13 @@ impl Parts<'_> {
             devices.push(Device { device, vlans });
             sysctls.extend(port.sysctls(&core.place));
         }
+        if self.seats[index] == Some(Seat::Bridge) {
+            sysctls.extend(serving::fabric_settings());
+        }
         Network {
             sysctls,
             processes: Vec::new(),
+            addresses: self.plan.bridges[index].clone(),
             name: spec.name.value.clone(),
             span: spec.name.span,
             bridge: names.core.id.clone(),

@@ -10,27 +10,61 @@ use std::net::IpAddr;
 
 use super::address::Addressing;
 use super::gather::Cast;
+use super::serving::{self, Seat};
 use crate::spec::{DnsSpec, NodeSpec};
 use crate::state::File;
 
 /// By node: name and content.
-pub(super) fn resolve(cast: &Cast<'_>, plan: &Addressing) -> Vec<Vec<(String, String)>> {
+pub(super) fn resolve(
+    cast: &Cast<'_>,
+    plan: &Addressing,
+    seats: &[Option<Seat>],
+) -> Vec<Vec<(String, String)>> {
     let nodes = cast.nodes.iter().enumerate();
-    nodes.map(|(index, _)| of_node(cast, plan, index)).collect()
+    nodes.map(|(index, _)| of_node(cast, plan, seats, index)).collect()
 }
 
-fn of_node(cast: &Cast<'_>, plan: &Addressing, index: usize) -> Vec<(String, String)> {
+fn of_node(
+    cast: &Cast<'_>,
+    plan: &Addressing,
+    seats: &[Option<Seat>],
+    index: usize,
+) -> Vec<(String, String)> {
     let node = &cast.nodes[index];
     let Some(spec) = node.spec.filter(|_| !cast.is_host(index)) else { return Vec::new() };
     let marker = || format!("{}: yard {}, node {}\n", File::MARK, cast.spec.yard.value, node.name);
     let mut files = Vec::new();
-    if let Some(dns) = &spec.dns {
-        files.push(("resolv.conf".to_owned(), resolv_conf(&marker(), dns)));
+    match &spec.dns {
+        Some(dns) => files.push(("resolv.conf".to_owned(), resolv_conf(&marker(), dns))),
+        None => {
+            let served = served_resolver(cast, plan, seats, index, &marker());
+            files.extend(served.map(|text| ("resolv.conf".to_owned(), text)));
+        }
     }
     if !spec.hosts.is_empty() {
         files.push(("hosts".to_owned(), hosts(&marker(), cast, plan, index, spec)));
     }
     files
+}
+
+/// What answers for names on the first of its networks where something does.
+fn served_resolver(
+    cast: &Cast<'_>,
+    plan: &Addressing,
+    seats: &[Option<Seat>],
+    node: usize,
+    marker: &str,
+) -> Option<String> {
+    let segments = cast.nodes[node].interfaces.iter().filter_map(|i| cast.segment(*i));
+    let mut networks = segments.filter(|segment| *segment < cast.spec.networks.len());
+    let (servers, domain) =
+        networks.find_map(|network| serving::resolver(cast, plan, seats, network))?;
+    let mut text = marker.to_owned();
+    for server in servers {
+        let _ = writeln!(text, "nameserver {server}");
+    }
+    let _ = writeln!(text, "search {domain}");
+    Some(text)
 }
 
 fn resolv_conf(marker: &str, dns: &DnsSpec) -> String {

@@ -51,6 +51,7 @@ mod route;
 mod rule;
 mod segment;
 mod service;
+mod serving;
 mod sysctl;
 mod uplink;
 
@@ -68,6 +69,7 @@ use crate::state::{
 };
 
 pub use crate::spec::{Exit, Through};
+pub use serving::{SERVICES, Serving};
 pub use uplink::{Uplink, Way};
 
 /// Ports on one bridge, beyond which a network becomes a star of bridges: one
@@ -111,6 +113,8 @@ pub struct Yard {
     pub firewalls: Vec<Firewall>,
     /// Processes that belong to the yard as a whole.
     pub processes: Vec<Process>,
+    /// What is served on networks, by place.
+    pub servings: Vec<Serving>,
 }
 
 /// One isolated network stack, or the host.
@@ -208,6 +212,8 @@ pub struct Network {
     /// Its bridge, the core where there are shards: on the host it is also one
     /// of the host's interfaces, in the fabric the first of `devices`.
     pub bridge: InterfaceId,
+    /// Addresses of that bridge in the fabric, from which it is served.
+    pub addresses: Vec<Address>,
     /// Its prefixes, declared, taken over from explicit addresses, or allotted.
     pub prefixes: Vec<IpNet>,
     /// Of the bridge, its ports and their other ends, in bytes.
@@ -280,19 +286,21 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
     let mtus = mtu::resolve(&cast, &relations, facts, &mut report);
     let segments = segment::resolve(&cast, &relations, &mut report);
     let names = naming::assign(&cast, &segments, facts, &mut report);
-    let plan = address::allot(&cast, &relations, &mtus, facts, &mut report);
+    let seats = serving::seats(&cast, &mut report);
+    let plan = address::allot(&cast, &relations, &mtus, &seats, facts, &mut report);
     let connected = route::Connected::new(&cast, &plan);
     let settings = assemble::Settings {
         routes: route::resolve(&cast, &relations, &plan, &connected, facts, &mut report),
         neighbours: route::neighbours(&cast, &mut report),
         rules: rule::resolve(&cast, facts, &mut report),
         sysctls: sysctl::resolve(&cast, &relations, facts, &mut report),
-        files: file::resolve(&cast, &plan),
         processes: service::resolve(&cast, &mut report),
+        files: file::resolve(&cast, &plan, &seats),
     };
     let expectations = expect::resolve(&cast, &plan, &names, facts, &mut report);
     let world = firewall::World { cast: &cast, names: &names, plan: &plan, facts };
     let firewalls = firewall::resolve(world, &mut report);
+    serving::check(&cast, &plan, &seats, &mut report);
     check::all(&cast, &relations, &segments, &plan, facts, &mut report);
     report.settle(DIAGNOSTICS);
     if report.has_errors() {
@@ -305,6 +313,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         segments,
         names,
         plan,
+        seats,
         settings,
         expectations,
         firewalls,

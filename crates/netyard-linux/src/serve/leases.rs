@@ -7,7 +7,7 @@
 //! at most one line that is cut short, at the end; what is before it counts, and
 //! what cannot be read is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::IpAddr;
@@ -23,6 +23,8 @@ use super::world::say;
 const NAME: &str = "leases";
 /// Lines that may be superseded before the file is written anew.
 const SLACK: usize = 1000;
+/// Changes that are remembered one by one.
+const RECENT: usize = 1024;
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -90,6 +92,8 @@ pub(super) struct LeaseFile {
     /// Changes that are not yet in the file.
     waiting: Vec<u8>,
     generation: u64,
+    /// The last changes and the generations that they made.
+    recent: VecDeque<(u64, Key)>,
     /// What was said last of a disk that takes nothing.
     trouble: String,
 }
@@ -113,8 +117,9 @@ impl LeaseFile {
         }
         let file = write_anew(&path, &leases)?;
         let (waiting, generation, trouble) = (Vec::new(), 0, String::new());
+        let recent = VecDeque::new();
         let lines = lines.min(leases.len());
-        Ok(Self { path, file, leases, lines, waiting, generation, trouble })
+        Ok(Self { path, file, leases, lines, waiting, generation, recent, trouble })
     }
 
     /// All of them, of all networks.
@@ -127,6 +132,16 @@ impl LeaseFile {
         self.generation
     }
 
+    /// The leases that are not what they were at that generation: all of them, where
+    /// that is too long ago to tell.
+    pub fn changed_since(&self, generation: u64) -> Vec<&Lease> {
+        if self.recent.front().is_none_or(|(first, _)| *first > generation + 1) {
+            return self.leases.values().collect();
+        }
+        let later = self.recent.iter().filter(|(at, _)| *at > generation);
+        later.filter_map(|(_, key)| self.leases.get(key)).collect()
+    }
+
     /// Takes a change; it is on disk after [`Self::store`].
     pub fn put(&mut self, lease: Lease) {
         if serde_json::to_writer(&mut self.waiting, &lease).is_ok() {
@@ -134,6 +149,10 @@ impl LeaseFile {
         }
         self.lines += 1;
         self.generation += 1;
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((self.generation, key(&lease)));
         self.leases.insert(key(&lease), lease);
     }
 

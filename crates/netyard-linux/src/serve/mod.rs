@@ -8,9 +8,8 @@
 //!
 //! A new service is a file here with a [`Service`], and a line in [`OPENERS`].
 
-#![allow(dead_code)] // what names and router advertisements will need
-
 mod dhcp4;
+mod dns;
 mod leases;
 mod packet;
 mod socket;
@@ -49,7 +48,7 @@ trait Service {
 type Opener = fn(&ServedNetwork, &Served, &mut World) -> io::Result<Option<Box<dyn Service>>>;
 
 /// All services, with what messages call them.
-const OPENERS: &[(&str, Opener)] = &[("DHCPv4", dhcp4::open)];
+const OPENERS: &[(&str, Opener)] = &[("DHCPv4", dhcp4::open), ("DNS", dns::open)];
 
 /// How long a service that could not start waits to be tried again.
 const AGAIN: Duration = Duration::from_secs(2);

@@ -9,6 +9,7 @@ mod interface;
 mod link;
 mod node;
 mod route;
+mod serving;
 mod uplink;
 
 use std::collections::BTreeSet;
@@ -91,6 +92,7 @@ fn network(name: &Spanned<String>, record: &Record, report: &mut Report) -> Opti
         vlan_filtering: record.bool("vlan-filtering"),
         host,
         uplink,
+        serving: serving::read(record, report),
         ports: uplink::ports(record, report),
         name: full?,
     })

@@ -1,6 +1,8 @@
 //! Yard to State: every managed attribute of every object, defaults included.
 
-use super::{Address, Command, File, FlowDevice, Object, Place, PortVlan, Qdisc, State};
+use super::{
+    Address, Command, File, FlowDevice, InterfaceId, Object, Place, PortVlan, Qdisc, State,
+};
 use crate::interface::{self, Kind};
 use crate::yard::{Interface, Membership, Node, Yard};
 
@@ -33,6 +35,9 @@ pub fn lower(yard: &Yard) -> State {
     objects.extend(of_networks.cloned().map(Object::Sysctl));
     for interface in &interfaces {
         push_addresses(interface, &mut objects);
+    }
+    for network in &yard.networks {
+        push_all(&network.bridge, &network.addresses, &mut objects);
     }
     objects.extend(in_nodes().flat_map(|n| &n.neighbours).cloned().map(Object::Neighbour));
     objects.extend(in_nodes().flat_map(|n| &n.routes).cloned().map(Object::Route));
@@ -68,9 +73,13 @@ fn push_vlans(device: &interface::Interface, vlans: &[Membership], objects: &mut
 }
 
 fn push_addresses(interface: &Interface, objects: &mut Vec<Object>) {
-    objects.extend(interface.addresses.iter().map(|address| {
+    push_all(&interface.device.id, &interface.addresses, objects);
+}
+
+fn push_all(id: &InterfaceId, addresses: &[crate::yard::Address], objects: &mut Vec<Object>) {
+    objects.extend(addresses.iter().map(|address| {
         Object::Address(Address {
-            interface: interface.device.id.clone(),
+            interface: id.clone(),
             net: address.net,
             peer: None,
             dad: address.dad,

@@ -1,0 +1,147 @@
+//! The same services by dnsmasq(8): its configuration.
+//!
+//! ```yaml
+//! networks:
+//!   lan: { dhcp: on, dns: on, engine: dnsmasq }
+//! ```
+//!
+//! One process for each network: its names are the network's own.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+
+use super::dhcp4::{OptionForm, option_form};
+use super::served::{Dhcp4, Dns, ServedNetwork, Upstream};
+
+/// Its file of leases, in the directory of its data.
+pub const LEASES: &str = "dnsmasq.leases";
+
+/// What its configuration says; `{data}` stands for the directory of its data.
+pub fn configuration(network: &ServedNetwork) -> String {
+    let mut text = format!("# made by netyard: network {}\n", network.network);
+    for line in [
+        // It may become nobody else in a user namespace, and need not in a sandbox.
+        "user=root",
+        "group=root",
+        "pid-file=",
+        "log-facility=-",
+        "no-hosts",
+        "bind-interfaces",
+        "except-interface=lo",
+    ] {
+        let _ = writeln!(text, "{line}");
+    }
+    if let Some(interface) = &network.interface {
+        let _ = writeln!(text, "interface={interface}");
+    }
+    match &network.dns {
+        Some(dns) => names(&mut text, dns),
+        None => text.push_str("port=0\n"),
+    }
+    if let Some(dhcp) = &network.dhcp4 {
+        addresses(&mut text, dhcp);
+    }
+    text
+}
+
+fn names(text: &mut String, dns: &Dns) {
+    let _ = writeln!(text, "domain={0}\nlocal=/{0}/\nlocalise-queries", dns.domain);
+    let _ = writeln!(text, "domain-needed\nbogus-priv\ncache-size={}", dns.cache);
+    match &dns.forward {
+        Upstream::None => text.push_str("no-resolv\n"),
+        Upstream::System => text.push_str("resolv-file=/etc/resolv.conf\n"),
+        Upstream::These(servers) => {
+            text.push_str("no-resolv\nstrict-order\n");
+            for server in servers {
+                let _ = writeln!(text, "server={}#{}", server.ip(), server.port());
+            }
+        }
+    }
+    for (name, addresses) in &dns.records {
+        for address in addresses {
+            let _ = writeln!(text, "host-record={name}.{},{name},{address}", dns.domain);
+        }
+    }
+}
+
+fn addresses(text: &mut String, dhcp: &Dhcp4) {
+    let lease = match dhcp.lease {
+        u32::MAX => "infinite".to_owned(),
+        seconds => seconds.to_string(),
+    };
+    let _ = writeln!(text, "dhcp-authoritative\ndhcp-leasefile={{data}}/{LEASES}");
+    let mask = dhcp.subnet.netmask();
+    let pieces = dhcp.ranges.iter().flat_map(|range| without(*range, &dhcp.taken));
+    for (first, last) in pieces {
+        let _ = writeln!(text, "dhcp-range={first},{last},{mask},{lease}");
+    }
+    for reserved in &dhcp.reserved {
+        let _ = write!(text, "dhcp-host={},{}", reserved.mac, reserved.address);
+        let _ = match &reserved.name {
+            Some(name) => writeln!(text, ",{name}"),
+            None => writeln!(text),
+        };
+    }
+    // An option without a value is not sent, where dnsmasq would say itself.
+    let gateway = dhcp.gateway.map(|gateway| vec![gateway]).unwrap_or_default();
+    for (code, list) in [(3, &gateway), (6, &dhcp.dns)] {
+        let list: String = list.iter().map(|address| format!(",{address}")).collect();
+        let _ = writeln!(text, "dhcp-option={code}{list}");
+    }
+    if let Some(mtu) = dhcp.mtu {
+        let _ = writeln!(text, "dhcp-option=26,{mtu}");
+    }
+    for (code, data) in &dhcp.options {
+        if option_form(*code) == Some(OptionForm::Addresses) {
+            let list: String = data.chunks_exact(4).map(|a| format!(",{}", dotted(a))).collect();
+            let _ = writeln!(text, "dhcp-option={code}{list}");
+            continue;
+        }
+        let digits: Vec<String> = data.iter().map(|byte| format!("{byte:02x}")).collect();
+        // A single byte would be taken for a number.
+        let _ = match &digits[..] {
+            [one] => writeln!(text, "dhcp-option={code},{one}:"),
+            _ => writeln!(text, "dhcp-option={code},{}", digits.join(":")),
+        };
+    }
+}
+
+fn dotted(bytes: &[u8]) -> String {
+    bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(".")
+}
+
+/// A range in pieces, around addresses that are others'.
+fn without((first, last): (Ipv4Addr, Ipv4Addr), taken: &[Ipv4Addr]) -> Vec<(Ipv4Addr, Ipv4Addr)> {
+    let mut pieces = Vec::new();
+    let mut start = u64::from(u32::from(first));
+    let end = u64::from(u32::from(last));
+    let address = |number: u64| Ipv4Addr::from(u32::try_from(number).unwrap_or(u32::MAX));
+    for hole in taken.iter().map(|hole| u64::from(u32::from(*hole))) {
+        if hole < start || hole > end {
+            continue;
+        }
+        if hole > start {
+            pieces.push((address(start), address(hole - 1)));
+        }
+        start = hole + 1;
+    }
+    if start <= end {
+        pieces.push((address(start), address(end)));
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_cut_around_what_is_taken() {
+        let at = |last| Ipv4Addr::new(10, 1, 0, last);
+        let range = (at(100), at(110));
+        assert_eq!(without(range, &[at(5), at(200)]), [range]);
+        let holes = [at(100), at(104), at(105), at(110)];
+        assert_eq!(without(range, &holes), [(at(101), at(103)), (at(106), at(109))]);
+        assert_eq!(without((at(7), at(7)), &[at(7)]), []);
+    }
+}

@@ -1,0 +1,167 @@
+//! What is served on networks, asked by the clients that people have: udhcpc,
+//! dhclient and dhcpcd, and dig. Everything is done twice, by netyard's own server
+//! and by dnsmasq.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use crate::alone::alone;
+use crate::site::Site;
+
+/// `gw` serves `lan`, and asks `ns` about names that are not the yard's.
+const YARD: &str = r#"
+yard: s
+networks:
+  lan:
+    prefix: [10.1.0.0/24, "fd00:1::/64"]
+    dhcp: { range: 10.1.0.100-10.1.0.104, options: { ntp: 10.1.0.9 } }
+    dns: { domain: lan.test, forward: 10.2.0.2, records: { www: [10.1.0.80, "fd00:1::80"] } }
+    engine: ENGINE
+  up: { prefix: 10.2.0.0/24 }
+nodes:
+  gw:
+    forward: true
+    interfaces:
+      lan0: { network: lan, address: [10.1.0.1/24, "fd00:1::1/64"] }
+      up0: { network: up, address: 10.2.0.1/24 }
+  h1: { interfaces: { eth0: { network: lan, address: [10.1.0.7/24, "fd00:1::7/64"] } } }
+  c[1-3]: { interfaces: { eth0: { network: lan, address: none } } }
+  ns:
+    interfaces: { eth0: { network: up, address: 10.2.0.2/24 } }
+    services:
+      names:
+        run: [dnsmasq, --keep-in-foreground, --conf-file=/dev/null, --no-resolv, --no-hosts, --user=root, --group=root, --pid-file=, "--host-record=example.org,192.0.2.7", "--txt-record=long.example.org,LONG,LONG,LONG,LONG,LONG,LONG,LONG"]
+        ready: { udp: 53 }
+"#;
+
+const ENGINES: [&str; 2] = ["netyard", "dnsmasq"];
+
+/// What a DHCP client calls: it writes down what it was given, and takes the address.
+const SCRIPT: &str = r#"#!/bin/sh
+case "$1$reason" in
+  bound|renew|BOUND|RENEW|REBIND|REBOOT)
+    address=${ip:-$new_ip_address}
+    env > "$(dirname "$0")/given.$address"
+    ip addr replace "$address/24" dev "$interface" ;;
+esac
+"#;
+
+/// Fails where a program is missing that a test is about: installing it is the
+/// machine's part.
+#[track_caller]
+fn needs(programs: &[&str]) {
+    for program in programs {
+        let there = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+        let there = there.iter().any(|dir| PathBuf::from(dir).join(program).exists());
+        assert!(there, "`{program}` is missing: cargo xtask ci-tools installs it");
+    }
+}
+
+fn yard(engine: &str) -> Site {
+    needs(&["dnsmasq", "dig"]);
+    let text = YARD.replace("ENGINE", engine).replace("LONG", &"x".repeat(200));
+    let site = Site::new(text);
+    let script = site.path().join("script");
+    fs::write(&script, SCRIPT).expect("a script");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("a script");
+    site.ok("up");
+    site
+}
+
+fn dig(site: &Site, node: &str, question: &str) -> String {
+    let said = site.ok(&format!("exec {node} -- dig +time=2 +tries=3 +short {question}"));
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The address that udhcpc gets, with what was given beside it.
+fn udhcpc(site: &Site, node: &str, options: &str) -> (String, String) {
+    needs(&["udhcpc"]);
+    let script = site.path().join("script").display().to_string();
+    let line = format!("exec {node} -- udhcpc -i eth0 -f -n -q -t 4 -T 1 -s {script} {options}");
+    site.ok(&line);
+    let shown = site.ok(&format!("exec {node} -- ip -4 -o addr show dev eth0"));
+    let word = shown.split_whitespace().find(|word| word.starts_with("10.1.0."));
+    let address = word.expect("an address").split('/').next().unwrap_or_default().to_owned();
+    let given = fs::read_to_string(site.path().join(format!("given.{address}")));
+    (address, given.expect("what was given"))
+}
+
+fn in_range(address: &str) -> bool {
+    let last = address.strip_prefix("10.1.0.").and_then(|last| last.parse::<u8>().ok());
+    last.is_some_and(|last| (100..=104).contains(&last))
+}
+
+alone! { Root, fn udhcpc_gets_an_address_with_all_that_belongs_to_it() {
+    for engine in ENGINES {
+        let site = yard(engine);
+        let (address, given) = udhcpc(&site, "c1", "-x hostname:printer -O ntpsrv");
+        assert!(in_range(&address), "{engine}: {address}");
+        for line in ["router=10.1.0.1", "dns=10.1.0.1", "domain=lan.test", "ntpsrv=10.1.0.9",
+            "subnet=255.255.255.0", "serverid=10.1.0.1", "lease=3600"] {
+            assert!(given.lines().any(|given| given == line), "{engine}: no {line} in\n{given}");
+        }
+        // It can use it, and is known by its name.
+        site.ok("exec c1 -- ping -c1 -W2 10.1.0.7");
+        assert_eq!(dig(&site, "h1", "printer.lan.test"), address, "{engine}");
+        assert_eq!(dig(&site, "h1", &format!("-x {address}")), "printer.lan.test.", "{engine}");
+        // The broadcast flag: the answers come another way.
+        let (other, _) = udhcpc(&site, "c2", "-B");
+        assert!(in_range(&other) && other != address, "{engine}: {other}");
+        site.ok("down");
+    }
+}}
+
+alone! { Root, fn a_node_gets_by_dhcp_the_address_that_the_file_gives_it() {
+    for engine in ENGINES {
+        let site = yard(engine);
+        let (address, _) = udhcpc(&site, "h1", "");
+        assert_eq!(address, "10.1.0.7", "{engine}");
+        site.ok("down");
+    }
+}}
+
+alone! { Root, fn dhclient_and_dhcpcd_get_addresses() {
+    needs(&["dhclient", "dhcpcd"]);
+    for engine in ENGINES {
+        let site = yard(engine);
+        let dir = site.path().display().to_string();
+        let files = format!("-sf {dir}/script -lf {dir}/leases.c1 -pf {dir}/pid.c1");
+        site.ok(&format!("exec c1 -- dhclient -4 -1 -d -e x=1 {files} --no-pid -x eth0"));
+        site.ok("down");
+    }
+}}
+
+alone! { Root, fn names_are_answered_by_both_families_and_both_protocols() {
+    for engine in ENGINES {
+        let site = yard(engine);
+        for server in ["@10.1.0.1", "@fd00:1::1", "@10.1.0.1 +tcp", "@fd00:1::1 +tcp"] {
+            let ask = |question: &str| dig(&site, "h1", &format!("{server} {question}"));
+            assert_eq!(ask("h1.lan.test"), "10.1.0.7", "{engine} {server}");
+            assert_eq!(ask("h1.lan.test AAAA"), "fd00:1::7", "{engine} {server}");
+            assert_eq!(ask("-x 10.1.0.7"), "h1.lan.test.", "{engine} {server}");
+            assert_eq!(ask("-x fd00:1::7"), "h1.lan.test.", "{engine} {server}");
+            assert_eq!(ask("www.lan.test"), "10.1.0.80", "{engine} {server}");
+            assert_eq!(ask("example.org"), "192.0.2.7", "{engine} {server}");
+        }
+        // What the node's resolv.conf says is enough.
+        assert_eq!(dig(&site, "h1", "+search www"), "10.1.0.80", "{engine}");
+        let none = site.ok("exec h1 -- dig nobody.lan.test");
+        assert!(none.contains("NXDOMAIN"), "{engine}: {none}");
+        // It listens nowhere else.
+        let elsewhere = site.run("exec ns -- dig +time=1 +tries=1 @10.2.0.1 h1.lan.test");
+        assert!(!elsewhere.status.success(), "{engine}");
+        site.ok("down");
+    }
+}}
+
+alone! { Root, fn a_long_answer_comes_by_tcp() {
+    for engine in ENGINES {
+        let site = yard(engine);
+        let text = dig(&site, "h1", "long.example.org TXT");
+        assert!(text.len() > 1400, "{engine}: {text}");
+        let cut = site.ok("exec h1 -- dig +ignore +noedns long.example.org TXT");
+        assert!(cut.contains(" tc ") || cut.contains(" tc;"), "{engine}: {cut}");
+        site.ok("down");
+    }
+}}
