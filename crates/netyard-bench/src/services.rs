@@ -111,7 +111,7 @@ impl Drop for Server {
 impl Server {
     fn dnsmasq() -> io::Result<Self> {
         let mut text = String::from(
-            "user=root\ngroup=root\npid-file=\nlog-facility=/dev/null\nno-hosts\nno-resolv\n\
+            "user=\ngroup=\npid-file=\nlog-facility=/dev/null\nno-hosts\nno-resolv\n\
              bind-interfaces\nexcept-interface=lo\ninterface=s0\ndomain=lan.test\nlocal=/lan.test/\n\
              cache-size=1000\nserver=10.99.0.1\ndhcp-authoritative\nno-ping\nquiet-dhcp\n\
              dhcp-lease-max=70000\ndhcp-leasefile=/run/netyard-bench/dnsmasq.leases\n\

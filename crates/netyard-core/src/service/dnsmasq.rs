@@ -11,7 +11,10 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use super::dhcp4::{OptionForm, option_form};
+use super::lease::{Lease, LeaseState};
 use super::served::{Dhcp4, Dns, ServedNetwork, Upstream};
+use crate::addr::Mac;
+use crate::name::FullName;
 
 /// Its file of leases, in the directory of its data.
 pub const LEASES: &str = "dnsmasq.leases";
@@ -21,8 +24,8 @@ pub fn configuration(network: &ServedNetwork) -> String {
     let mut text = format!("# made by netyard: network {}\n", network.network);
     for line in [
         // It may become nobody else in a user namespace, and need not in a sandbox.
-        "user=root",
-        "group=root",
+        "user=",
+        "group=",
         "pid-file=",
         "log-facility=-",
         "no-hosts",
@@ -110,6 +113,28 @@ fn dotted(bytes: &[u8]) -> String {
     bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(".")
 }
 
+/// A line of its file of leases: end, hardware address, address, name, identifier. Those of
+/// DHCPv6 come behind a line with its DUID and have other columns.
+pub fn lease(line: &str, network: &FullName) -> Option<Lease> {
+    let mut words = line.split_whitespace();
+    let until = words.next()?.parse().ok()?;
+    let mac: Mac = words.next()?.parse().ok()?;
+    let address: Ipv4Addr = words.next()?.parse().ok()?;
+    let name = words.next().filter(|name| *name != "*");
+    let client = words.next().filter(|client| *client != "*");
+    Some(Lease {
+        network: network.clone(),
+        address: address.into(),
+        prefix: None,
+        client: client.map_or_else(|| format!("01{mac}"), str::to_owned).replace(':', ""),
+        mac: Some(mac),
+        name: name.map(str::to_owned),
+        // It writes 0 for what never ends.
+        until: if until == 0 { u64::MAX } else { until },
+        state: LeaseState::Bound,
+    })
+}
+
 /// A range in pieces, around addresses that are others'.
 fn without((first, last): (Ipv4Addr, Ipv4Addr), taken: &[Ipv4Addr]) -> Vec<(Ipv4Addr, Ipv4Addr)> {
     let mut pieces = Vec::new();
@@ -134,6 +159,20 @@ fn without((first, last): (Ipv4Addr, Ipv4Addr), taken: &[Ipv4Addr]) -> Vec<(Ipv4
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_leases_is_read_and_what_is_none_is_not() {
+        let network = FullName::new("lan").unwrap();
+        let line = "1795358497 02:00:00:00:00:01 10.1.0.100 printer 01:02:00:00:00:00:01";
+        let read = lease(line, &network).unwrap();
+        assert_eq!((read.until, read.name.as_deref()), (1_795_358_497, Some("printer")));
+        assert_eq!(read.client, "01020000000001");
+        let bare = lease("0 02:00:00:00:00:01 10.1.0.100 * *", &network).unwrap();
+        assert_eq!((bare.until, bare.name), (u64::MAX, None));
+        for none in ["", "duid 00:01", "1795 1234 fd00::1 h 00:01", "17953584"] {
+            assert_eq!(lease(none, &network), None, "{none}");
+        }
+    }
 
     #[test]
     fn a_range_is_cut_around_what_is_taken() {

@@ -14,6 +14,8 @@ use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use netyard_core::name::FullName;
+use netyard_core::service::dnsmasq;
 use netyard_core::service::lease::{Lease, VERSION};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +49,17 @@ pub struct Read {
 pub fn read(data: &Path) -> io::Result<Read> {
     let (leases, broken, _) = load(&data.join(NAME))?;
     Ok(Read { leases: leases.into_values().collect(), broken })
+}
+
+/// Reads the leases of a network that dnsmasq serves.
+pub fn read_dnsmasq(data: &Path, network: &FullName) -> io::Result<Read> {
+    let text = match fs::read_to_string(data.join(dnsmasq::LEASES)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error),
+    };
+    let leases = text.lines().filter_map(|line| dnsmasq::lease(line, network)).collect();
+    Ok(Read { leases, broken: 0 })
 }
 
 fn load(path: &Path) -> io::Result<(BTreeMap<Key, Lease>, usize, usize)> {
@@ -210,7 +223,6 @@ fn write_anew(path: &Path, leases: &BTreeMap<Key, Lease>) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use netyard_core::name::FullName;
     use netyard_core::service::lease::LeaseState;
 
     use super::*;

@@ -15,7 +15,7 @@ const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
 /// among it; without an interface, for what comes in on those that have none.
 pub(super) fn udp4_on(interface: Option<&InterfaceName>, port: u16) -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, FLAGS, None)?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
+    // Not to be shared: of two servers on one network each would hear every client.
     sockopt::set_socket_broadcast(&socket, true)?;
     if let Some(interface) = interface {
         bind_to(&socket, interface)?;

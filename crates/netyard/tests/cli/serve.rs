@@ -31,7 +31,7 @@ nodes:
     interfaces: { eth0: { network: up, address: 10.2.0.2/24 } }
     services:
       names:
-        run: [dnsmasq, --keep-in-foreground, --conf-file=/dev/null, --no-resolv, --no-hosts, --user=root, --group=root, --pid-file=, "--host-record=example.org,192.0.2.7", "--txt-record=long.example.org,LONG,LONG,LONG,LONG,LONG,LONG,LONG"]
+        run: [dnsmasq, --keep-in-foreground, --conf-file=/dev/null, --no-resolv, --no-hosts, --user=, --group=, --pid-file=, "--host-record=example.org,192.0.2.7", "--txt-record=long.example.org,LONG,LONG,LONG,LONG,LONG,LONG,LONG"]
         ready: { udp: 53 }
 "#;
 
@@ -126,11 +126,34 @@ alone! { Root, fn dhclient_and_dhcpcd_get_addresses() {
     for engine in ENGINES {
         let site = yard(engine);
         let dir = site.path().display().to_string();
-        let files = format!("-sf {dir}/script -lf {dir}/leases.c1 -pf {dir}/pid.c1");
-        site.ok(&format!("exec c1 -- dhclient -4 -1 -d -e x=1 {files} --no-pid -x eth0"));
+        let files = format!("-sf {dir}/script -lf {dir}/dhclient.leases -pf {dir}/dhclient.pid");
+        // Both go on in the background when they have an address.
+        site.ok(&format!("exec c1 -- dhclient -4 -1 {files} eth0"));
+        let pid = fs::read_to_string(format!("{dir}/dhclient.pid")).expect("its process");
+        let given = given(&site);
+        assert!(given.contains("new_routers=10.1.0.1"), "{engine}: {given}");
+        assert!(given.contains("new_domain_name=lan.test"), "{engine}: {given}");
+        // SAFETY: a signal to the process that this test has started.
+        unsafe { libc::kill(pid.trim().parse().expect("a number"), libc::SIGTERM) };
+        let quiet = "--noarp --nohook resolv.conf --nohook hostname";
+        site.ok(&format!("exec c3 -- timeout 20 dhcpcd -4 -1 -B {quiet} -c {dir}/script eth0"));
+        let shown = site.ok("exec c3 -- ip -4 -o addr show dev eth0");
+        assert!(shown.contains(" 10.1.0.10"), "{engine}: {shown}");
         site.ok("down");
     }
 }}
+
+/// What was given last.
+fn given(site: &Site) -> String {
+    let all = fs::read_dir(site.path()).expect("the site").flatten();
+    let mut all: Vec<_> = all
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("given."))
+        .map(|entry| (entry.metadata().and_then(|m| m.modified()).ok(), entry.path()))
+        .collect();
+    all.sort();
+    let last = all.pop().expect("something was given");
+    fs::read_to_string(last.1).expect("what was given")
+}
 
 alone! { Root, fn names_are_answered_by_both_families_and_both_protocols() {
     for engine in ENGINES {
@@ -164,4 +187,45 @@ alone! { Root, fn a_long_answer_comes_by_tcp() {
         assert!(cut.contains(" tc ") || cut.contains(" tc;"), "{engine}: {cut}");
         site.ok("down");
     }
+}}
+
+alone! { Root, fn leases_outlive_the_server_that_is_killed() {
+    let site = yard("netyard");
+    let (address, _) = udhcpc(&site, "c1", "-x hostname:printer");
+    let server = serving(&site);
+    // SAFETY: a signal to the server that this test has started.
+    unsafe { libc::kill(server, libc::SIGKILL) };
+    // Whoever looks after it starts it again.
+    let started = std::time::Instant::now();
+    while dig(&site, "h1", "@10.1.0.1 printer.lan.test") != address {
+        assert!(started.elapsed().as_secs() < 20, "it did not come back");
+    }
+    assert_ne!(serving(&site), server);
+    // Another client does not get the address.
+    let (other, _) = udhcpc(&site, "c2", &format!("-r {address}"));
+    assert_ne!(other, address);
+    site.ok("down");
+}}
+
+/// The process that serves.
+fn serving(site: &Site) -> i32 {
+    let named = |path: &PathBuf| {
+        fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "netyard-serve")
+    };
+    let found = site.processes().into_iter().find(named).expect("a server");
+    found.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("a process")
+}
+
+alone! { Root, fn a_port_that_is_taken_is_told_with_its_owner_and_the_rest_goes_on() {
+    let site = yard("netyard");
+    let config = site.path().join("second.json");
+    let text = r#"{"version":1,"networks":[{"network":"lan","interface":"lan0",
+        "addresses":["10.1.0.1/24"],"dns":{"domain":"x","records":[],"forward":"none","cache":1}}]}"#;
+    fs::write(&config, text).expect("a configuration");
+    let (config, data) = (config.display().to_string(), site.path().join("data"));
+    let line = format!("exec gw -- timeout 2 ./netyard serve {config} {}", data.display());
+    let said = String::from_utf8_lossy(&site.run(&line).stderr).into_owned();
+    assert!(said.contains("port 53 at 10.1.0.1 is taken by `netyard-serve` (process "), "{said}");
+    assert_eq!(dig(&site, "h1", "h1.lan.test"), "10.1.0.7");
+    site.ok("down");
 }}
