@@ -17,6 +17,8 @@ pub struct ServingSpec {
     pub engine: Option<Spanned<Engine>>,
     /// `serve:` the node that serves.
     pub serve: Option<Spanned<String>>,
+    /// Something is served, but how could not be read.
+    pub unsure: bool,
 }
 
 impl ServingSpec {

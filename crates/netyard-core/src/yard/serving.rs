@@ -53,6 +53,9 @@ fn seat(cast: &Cast<'_>, network: usize, report: &mut Report) -> Option<Seat> {
     let spec = &cast.spec.networks[network];
     let serving = &spec.serving;
     if !serving.is_any() {
+        if serving.unsure {
+            return None;
+        }
         let idle = [
             serving.serve.as_ref().map(|s| ("serve", s.span)),
             serving.engine.as_ref().map(|e| ("engine", e.span)),
@@ -153,7 +156,7 @@ impl Serving {
         let arguments = ["serve", "{dir}/services.json", "{data}"].map(str::to_owned);
         let program = Program::Netyard(arguments.to_vec());
         let mut process = Process::new(self.place.clone(), SERVICES, program);
-        let mut text = serde_json::to_string_pretty(&self.served).unwrap_or_default();
+        let mut text = serde_json::to_string(&self.served).unwrap_or_default();
         text.push('\n');
         process.files = vec![ProcessFile::new("services.json", text)];
         process.ready = Ready::Notify;

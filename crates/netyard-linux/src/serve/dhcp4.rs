@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use netyard_core::addr::Mac;
-use netyard_core::name::FullName;
+use netyard_core::name::{FullName, InterfaceName};
 use netyard_core::service::dhcp4::{Note, Pool, Reply, To, relay_of};
 use netyard_core::service::served::{Dhcp4 as Config, Served, ServedNetwork};
 use rustix::event::epoll::EventFlags;
@@ -21,15 +21,20 @@ const SERVER: u16 = 67;
 const CLIENT: u16 = 68;
 /// Packets that are answered together: their leases go to the disk at once.
 const BATCH: usize = 256;
+/// How often it looks whether its interface was made anew: sockets are tied to the old one.
+const LOOK: Duration = Duration::from_secs(2);
 /// The same line of the log at most that often.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// One network's.
 pub(super) struct Dhcp4 {
     network: FullName,
+    interface: InterfaceName,
     socket: OwnedFd,
     frames: FrameSocket,
     notes: Vec<(String, Instant)>,
+    /// When it looks whether its interface is another one.
+    look: Instant,
 }
 
 /// Starts it where the network has it.
@@ -41,15 +46,21 @@ pub(super) fn open(
     let (Some(_), Some(interface)) = (&network.dhcp4, &network.interface) else {
         return Ok(None);
     };
-    let socket = socket::udp4_on(Some(interface), SERVER)?;
-    let frames = FrameSocket::open(interface)?;
-    world.watch(&socket, 0, EventFlags::IN)?;
+    let (socket, frames) = sockets(interface, world)?;
     let all = served.networks.iter();
     if world.pools.is_empty() {
         world.pools = all.filter_map(|n| Some(pool(n, n.dhcp4.as_ref()?, world))).collect();
     }
-    let network = network.network.clone();
-    Ok(Some(Box::new(Dhcp4 { network, socket, frames, notes: Vec::new() })))
+    let look = world.now() + LOOK;
+    let (network, interface) = (network.network.clone(), interface.clone());
+    Ok(Some(Box::new(Dhcp4 { network, interface, socket, frames, notes: Vec::new(), look })))
+}
+
+fn sockets(interface: &InterfaceName, world: &World) -> io::Result<(OwnedFd, FrameSocket)> {
+    let socket = socket::udp4_on(Some(interface), SERVER)?;
+    let frames = FrameSocket::open(interface)?;
+    world.watch(&socket, 0, EventFlags::IN)?;
+    Ok((socket, frames))
 }
 
 fn pool(network: &ServedNetwork, config: &Config, world: &World) -> Pool {
@@ -83,6 +94,19 @@ impl Service for Dhcp4 {
             for (own, reply) in replies {
                 self.send(own, &reply);
             }
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.look)
+    }
+
+    fn due(&mut self, world: &mut World) {
+        self.look = world.now() + LOOK;
+        if !self.frames.is_of(&self.interface)
+            && let Ok((socket, frames)) = sockets(&self.interface, world)
+        {
+            (self.socket, self.frames) = (socket, frames);
         }
     }
 }

@@ -33,6 +33,11 @@ impl FrameSocket {
         Ok(Self { socket, index })
     }
 
+    /// True when the interface of that name is still the one it was.
+    pub fn is_of(&self, interface: &InterfaceName) -> bool {
+        netdevice::name_to_index(&self.socket, interface.as_str()) == Ok(self.index)
+    }
+
     /// Sends a UDP payload from `source` to `destination` at a hardware address.
     pub fn send(
         &self,

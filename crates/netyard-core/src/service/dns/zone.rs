@@ -1,6 +1,6 @@
 //! The yard's own names: of its nodes, of the file's `records:`, of leases.
 
-use std::collections::HashMap; // looked up, never iterated
+use std::collections::{HashMap, HashSet}; // looked up, never iterated
 use std::net::IpAddr;
 
 use hickory_proto::op::{Query, ResponseCode};
@@ -22,6 +22,8 @@ pub struct Zone {
     /// The networks' own addresses: whom they belong to is not asked upstream.
     prefixes: Vec<IpNet>,
     names: HashMap<Name, Vec<IpAddr>>,
+    /// Names that have no address, but longer names below them: `b` of `a.b`.
+    between: HashSet<Name>,
     owners: HashMap<IpAddr, Name>,
     leases: HashMap<Name, Vec<(IpAddr, u64)>>,
     holders: HashMap<IpAddr, (Name, u64)>,
@@ -41,6 +43,7 @@ impl Zone {
             domain,
             prefixes,
             names: HashMap::new(),
+            between: HashSet::new(),
             owners: HashMap::new(),
             leases: HashMap::new(),
             holders: HashMap::new(),
@@ -51,6 +54,11 @@ impl Zone {
                 zone.owners.entry(*address).or_insert_with(|| full.clone());
             }
             for name in [short, full] {
+                let mut above = name.base_name();
+                while !above.is_root() {
+                    zone.between.insert(above.clone());
+                    above = above.base_name();
+                }
                 zone.names.entry(name).or_default().extend(addresses);
             }
         }
@@ -124,14 +132,8 @@ impl Zone {
         if is_apex && (any || sort == RecordType::SOA) {
             answers.push(self.authority());
         }
-        let exists = known.is_some() || is_apex || self.is_between(name);
+        let exists = known.is_some() || is_apex || self.between.contains(name);
         Some(self.found(exists, answers))
-    }
-
-    /// True for a name that has none of its own but longer ones below it: `b` of `a.b`.
-    fn is_between(&self, name: &Name) -> bool {
-        // Only names of several labels make such; the file has few of them.
-        name.num_labels() > 0 && self.names.keys().any(|n| n != name && name.zone_of(n))
     }
 
     fn addresses(&self, name: &Name, today: u64) -> Option<Vec<IpAddr>> {

@@ -19,6 +19,7 @@ pub(super) fn read(record: &Record, report: &mut Report) -> ServingSpec {
         dns: section(record, "dns").map(|section| names(&section)),
         engine,
         serve: record.text("serve"),
+        unsure: record.failed.iter().any(|key| matches!(*key, "dhcp" | "dns")),
     }
 }
 
