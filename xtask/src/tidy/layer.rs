@@ -30,7 +30,7 @@ const BLIND: [(&str, &[&str], &str); 9] = [
 const KINDS: [&str; 4] = ["interface", "service", "check", "import"];
 
 /// Files in those directories that are no kind but what all kinds are made of.
-const SHARED: [&str; 4] = ["attribute", "kind", "shape", "table"];
+const SHARED: [&str; 6] = ["attribute", "kind", "lease", "served", "shape", "table"];
 
 /// Modules that name a module they must not see.
 pub fn crossed(sources: &[Source]) -> Vec<Finding> {

@@ -17,9 +17,12 @@ use std::path::{Path, PathBuf};
 use netyard_core::name::FullName;
 use netyard_core::service::dnsmasq;
 use netyard_core::service::lease::{Lease, VERSION};
+use netyard_core::spec::Engine;
+use netyard_core::yard::Yard;
 use serde::{Deserialize, Serialize};
 
 use super::world::say;
+use crate::supervise::data_of;
 
 /// The file's name.
 const NAME: &str = "leases";
@@ -36,30 +39,41 @@ struct Head {
 
 type Key = (String, IpAddr, Option<u8>);
 
-/// What a lease file holds.
-#[derive(Clone, Debug, Default)]
-pub struct Read {
-    /// Of each address and prefix the last line, in order.
-    pub leases: Vec<Lease>,
-    /// Lines that could not be read.
-    pub broken: usize,
+/// The lease file below a server's directory, of each address and prefix the last
+/// line, and how many lines could not be read; none is an empty one.
+fn read(data: &Path) -> io::Result<(Vec<Lease>, usize)> {
+    let (leases, broken, _) = load(&data.join(NAME))?;
+    Ok((leases.into_values().collect(), broken))
 }
 
-/// Reads the lease file below a server's directory; none is an empty one.
-pub fn read(data: &Path) -> io::Result<Read> {
-    let (leases, broken, _) = load(&data.join(NAME))?;
-    Ok(Read { leases: leases.into_values().collect(), broken })
+/// All leases of the networks that a yard serves, by whichever program. `rootless`
+/// says whether the caller lacked root before it looked at the yard.
+pub fn of_yard(yard: &Yard, rootless: bool) -> io::Result<Vec<Lease>> {
+    let mut leases = Vec::new();
+    for serving in &yard.servings {
+        let process = serving.process();
+        let data = data_of(&yard.name, rootless, &process.place, &process.name);
+        let found = match serving.engine {
+            Engine::Netyard => read(&data)?.0,
+            Engine::Dnsmasq => match serving.served.networks.first() {
+                Some(network) => read_dnsmasq(&data, &network.network)?,
+                None => continue,
+            },
+        };
+        leases.extend(found);
+    }
+    leases.sort_by(|a, b| (&a.network, a.address).cmp(&(&b.network, b.address)));
+    Ok(leases)
 }
 
 /// Reads the leases of a network that dnsmasq serves.
-pub fn read_dnsmasq(data: &Path, network: &FullName) -> io::Result<Read> {
+fn read_dnsmasq(data: &Path, network: &FullName) -> io::Result<Vec<Lease>> {
     let text = match fs::read_to_string(data.join(dnsmasq::LEASES)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error),
     };
-    let leases = text.lines().filter_map(|line| dnsmasq::lease(line, network)).collect();
-    Ok(Read { leases, broken: 0 })
+    Ok(text.lines().filter_map(|line| dnsmasq::lease(line, network)).collect())
 }
 
 fn load(path: &Path) -> io::Result<(BTreeMap<Key, Lease>, usize, usize)> {
@@ -249,8 +263,7 @@ mod tests {
         file.put(lease(1, 20));
         assert!(file.store());
         drop(file);
-        let read = read(dir.path()).unwrap();
-        assert_eq!((read.leases, read.broken), (vec![lease(1, 20), lease(2, 10)], 0));
+        assert_eq!(read(dir.path()).unwrap(), (vec![lease(1, 20), lease(2, 10)], 0));
     }
 
     #[test]
@@ -266,18 +279,18 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for length in 0..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            let read = read(dir.path()).unwrap();
+            let (leases, broken) = read(dir.path()).unwrap();
             let lines = whole[..length].iter().filter(|b| **b == b'\n').count();
             // A line without its end is whole all the same when all else is there.
-            assert!(read.leases.len() + 1 >= lines, "cut at {length}");
-            assert!(read.broken <= 1, "cut at {length}");
+            assert!(leases.len() + 1 >= lines, "cut at {length}");
+            assert!(broken <= 1, "cut at {length}");
         }
         fs::write(&path, &whole[..whole.len() - 5]).unwrap();
         let file = LeaseFile::open(dir.path()).unwrap();
         assert_eq!(file.all().count(), 2);
         drop(file);
-        let read = read(dir.path()).unwrap();
-        assert_eq!((read.leases.len(), read.broken), (2, 0), "it was written whole again");
+        let (leases, broken) = read(dir.path()).unwrap();
+        assert_eq!((leases.len(), broken), (2, 0), "it was written whole again");
     }
 
     #[test]
@@ -293,7 +306,7 @@ mod tests {
         assert!(file.store());
         let lines = fs::read_to_string(dir.path().join(NAME)).unwrap().lines().count();
         assert!(lines < 1200, "{lines} lines of one lease");
-        assert_eq!(read(dir.path()).unwrap().leases, [lease(1, 2999)]);
+        assert_eq!(read(dir.path()).unwrap().0, [lease(1, 2999)]);
     }
 
     #[test]

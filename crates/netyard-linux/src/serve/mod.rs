@@ -25,7 +25,7 @@ use netyard_core::service::served::{Served, ServedNetwork, VERSION};
 use rustix::event::epoll::{self, EventFlags};
 use rustix::time::Timespec;
 
-pub use leases::{Read as LeasesRead, read as read_leases, read_dnsmasq as read_dnsmasq_leases};
+pub use leases::of_yard as leases_of;
 use world::World;
 
 /// What serves one protocol on one network.

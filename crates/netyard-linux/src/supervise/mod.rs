@@ -13,4 +13,4 @@ mod shelf;
 
 pub(crate) use identity::Identity;
 pub(crate) use launch::{Launch, Unlaunched};
-pub(crate) use shelf::{Entry, Phase, Shelf};
+pub(crate) use shelf::{Entry, Phase, Shelf, data_of};

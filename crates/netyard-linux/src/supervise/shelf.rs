@@ -172,6 +172,12 @@ impl Shelf {
     }
 }
 
+/// Where a process of a yard has its data.
+pub(crate) fn data_of(yard: &YardName, rootless: bool, place: &Place, name: &str) -> PathBuf {
+    let data = data_base(rootless).join(yard.as_str());
+    Shelf { base: PathBuf::new(), data }.data(place, name)
+}
+
 /// Where data of this user's yards is that outlives processes and reboots.
 fn data_base(rootless: bool) -> PathBuf {
     if !rootless {

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod import;
 pub mod init;
 pub mod keeper;
+pub mod leases;
 pub mod list;
 pub mod man;
 pub mod metrics;

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use netyard_core::plan::ShellNames;
 use netyard_core::plan::show::{Detail, Line, show};
+use netyard_core::service::lease::Lease;
 use netyard_core::state::State;
-use netyard_linux::{Access, Ears, Heard, Session};
+use netyard_linux::{Access, Ears, Heard, Session, netns};
 
 use crate::cli::YardOptions;
+use crate::command::leases;
 use crate::error::{Error, Kind, Result, errno_text};
 use crate::health::Health;
 use crate::live::{self, Meeting};
@@ -66,16 +68,17 @@ impl Status {
         if self.watch {
             return watch();
         }
-        let Look { health, differences, .. } = self.look(Access::Read)?;
+        let Look { health, differences, leases, .. } = self.look(Access::Read)?;
         if self.json {
             return ui::print_json(&health.json(&differences));
         }
-        self.show(&health, &differences)
+        self.show(&health, &differences, &leases)
     }
 
-    fn show(&self, health: &Health, differences: &[(Line, String)]) -> Result {
+    fn show(&self, health: &Health, differences: &[(Line, String)], leases: &[Lease]) -> Result {
         let few = health.nodes.len() <= MANY;
         ui::print(&health.text(self.all || few, self.counters, !differences.is_empty()))?;
+        ui::print(&leases::summary(leases, leases::now()))?;
         if !differences.is_empty() {
             let shown = &differences[..differences.len().min(MOST)];
             ui::print(&format!("\ndiffers from the file:\n{}", ui::plan_lines(shown)))?;
@@ -99,10 +102,12 @@ impl Status {
             let pulses = session.pulses()?;
             let mut health = Health::of(&name, None, &seen, &State::default(), &pulses);
             health.firewalls = session.rule_counters(&seen.state)?;
-            return Ok(Look { session, health, differences: Vec::new(), sources: Vec::new() });
+            let (differences, sources, leases) = (Vec::new(), Vec::new(), Vec::new());
+            return Ok(Look { session, health, differences, sources, leases });
         }
         let file = File::read(&self.yard.file.origin())?;
         let sources = file.sources.0.iter().map(|source| source.name.clone()).collect();
+        let rootless = !netns::has_root();
         let mut met = Meeting::of(&file, access)?;
         let pulses = met.session.pulses()?;
         let mut health =
@@ -120,13 +125,14 @@ impl Status {
             differences = show(&met.plan, &names, Detail { shell: false });
             differences.retain(|(line, _)| !matches!(line, Line::Summary | Line::Disturbance));
         }
-        Ok(Look { session: met.session, health, differences, sources })
+        let leases = leases::of_yard(&met.yard, rootless)?;
+        Ok(Look { session: met.session, health, differences, sources, leases })
     }
 
     /// Shows it once, and ends when it is to be shown again.
     fn frame(self) -> Result {
-        let Look { session, health, differences, sources } = self.look(Access::Watch)?;
-        self.show(&health, &differences)?;
+        let Look { session, health, differences, sources, leases } = self.look(Access::Watch)?;
+        self.show(&health, &differences, &leases)?;
         drop(differences);
         let failed = |e| Error::failed(format!("could not wait: {}", errno_text(&e)));
         netyard_linux::let_go_of_output().map_err(failed)?;
@@ -150,6 +156,8 @@ struct Look {
     differences: Vec<(Line, String)>,
     /// The names of its files.
     sources: Vec<String>,
+    /// Of the networks that it serves.
+    leases: Vec<Lease>,
 }
 
 /// Shows the status again and again: each time by a process of its own, which
