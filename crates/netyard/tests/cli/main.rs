@@ -17,7 +17,6 @@ mod metrics;
 mod pure;
 mod raw;
 mod readme;
-mod serve;
 mod site;
 mod ui;
 mod uplink;
