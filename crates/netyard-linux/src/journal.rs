@@ -67,8 +67,8 @@ impl Journal {
     }
 
     /// Notes a batch that is about to be done.
-    pub fn batch(&mut self, number: usize, batch: &Batch) -> Result<(), Error> {
-        self.line(&Line::Batch { number, batch })
+    pub fn batch(&mut self, entry: &Entry) -> Result<(), Error> {
+        self.write(&entry.0)
     }
 
     /// Notes that a batch is done.
@@ -91,12 +91,32 @@ impl Journal {
     }
 
     fn line<B: Serialize>(&mut self, line: &Line<B>) -> Result<(), Error> {
-        let mut text = serde_json::to_vec(line)
-            .map_err(|e| Error::new(ErrorKind::Bug, format!("could not write the journal: {e}")))?;
-        text.push(b'\n');
-        // One write: a line is there whole or, cut off by a crash, not counted.
-        self.file.write_all(&text).map_err(|e| failed(&self.path, e))
+        self.write(&text(line)?)
     }
+
+    /// One write: a line is there whole or, cut off by a crash, not counted.
+    fn write(&mut self, text: &[u8]) -> Result<(), Error> {
+        self.file.write_all(text).map_err(|e| failed(&self.path, e))
+    }
+}
+
+/// What the journal will say of a batch; made beforehand, as of a thousand nodes
+/// it is megabytes.
+#[derive(Debug)]
+pub struct Entry(Vec<u8>);
+
+impl Entry {
+    /// That of a batch.
+    pub fn of(number: usize, batch: &Batch) -> Result<Self, Error> {
+        text(&Line::Batch { number, batch }).map(Self)
+    }
+}
+
+fn text<B: Serialize>(line: &Line<B>) -> Result<Vec<u8>, Error> {
+    let mut text = serde_json::to_vec(line)
+        .map_err(|e| Error::new(ErrorKind::Bug, format!("could not write the journal: {e}")))?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {
@@ -146,9 +166,9 @@ mod tests {
         let path = dir.path().join("journal");
         assert_eq!(interrupted(&path).unwrap(), None);
         let mut journal = Journal::begin(&path, "up").unwrap();
-        journal.batch(0, &batch()).unwrap();
+        journal.batch(&Entry::of(0, &batch()).unwrap()).unwrap();
         journal.done(0).unwrap();
-        journal.batch(1, &batch()).unwrap();
+        journal.batch(&Entry::of(1, &batch()).unwrap()).unwrap();
         let found = interrupted(&path).unwrap().unwrap();
         assert_eq!((found.command.as_str(), found.batches_done), ("up", 1));
         journal.end().unwrap();
@@ -171,7 +191,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         let mut journal = Journal::begin(&path, "down").unwrap();
-        journal.batch(0, &batch()).unwrap();
+        journal.batch(&Entry::of(0, &batch()).unwrap()).unwrap();
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() - 5]).unwrap();
         let found = interrupted(&path).unwrap().unwrap();

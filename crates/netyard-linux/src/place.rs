@@ -166,6 +166,11 @@ impl Sites {
         }
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.sites.len()
+    }
+
     /// Those that are the yard's own, by place.
     pub fn own(&self) -> impl Iterator<Item = &Site> {
         self.sites.values().filter(|site| site.place != Place::Host)

@@ -31,6 +31,9 @@ pub(crate) struct Record {
     pub pools: Vec<IpNet>,
     /// Objects of the host's interfaces that were lent, as they were.
     pub lent: Vec<Lent>,
+    /// The name of the fabric's namespace.
+    #[serde(default)]
+    pub fabric: Option<String>,
     classes: [bool; 6],
     /// Where the yard has a firewall.
     #[serde(default)]
@@ -154,6 +157,9 @@ impl Record {
                     self.sysctls.insert((o.place.clone(), o.interface.clone(), o.key.clone()));
                 }
                 Object::Table(o) => drop(self.tables.insert(o.place.clone())),
+                Object::Namespace(o) if o.place == Place::Fabric => {
+                    self.fabric = Some(o.netns.clone());
+                }
                 Object::Command(o) if !self.commands.contains(o) => self.commands.push(o.clone()),
                 _ => {}
             }

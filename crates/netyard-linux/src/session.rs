@@ -21,7 +21,7 @@ use crate::journal::{self, Interrupted, Journal};
 use crate::keeper::Keeper;
 use crate::netlink::Ears;
 use crate::netns::{self, Inside, Published, Sort, Worker};
-use crate::observe::{self, Finding, Question, Sight};
+use crate::observe::{self, Depth, Finding, Question, Sight};
 use crate::place::Sites;
 use crate::probe::Spaces;
 use crate::record::{Lent, Record};
@@ -58,6 +58,15 @@ pub struct Observation {
 pub struct Applied {
     /// Steps of the plan.
     pub steps: usize,
+}
+
+/// What was taken away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Nodes with a namespace of their own.
+    pub nodes: usize,
+    /// True when there was anything of the yard's.
+    pub anything: bool,
 }
 
 /// A command at work on one yard.
@@ -223,6 +232,13 @@ impl Session {
         Ok(session)
     }
 
+    /// Ends the work. The namespaces that are open are left to the end of the
+    /// process, which is near: a thousand closings take their time.
+    pub fn close(mut self) {
+        std::mem::forget(self.sites.take());
+        self.record = None;
+    }
+
     /// The yard's host is the network namespace it was brought up in.
     fn same_host(&self) -> Result<(), Error> {
         let here = self.host_identity()?;
@@ -311,18 +327,25 @@ impl Session {
     }
 
     fn look(&mut self, desired: &State) -> Result<Sight, Error> {
-        self.look_at(desired, true)
+        self.look_at(desired, Depth::Whole)
     }
 
-    fn look_at(&mut self, desired: &State, thorough: bool) -> Result<Sight, Error> {
-        let finding = Finding {
+    fn finding<'a>(&'a self, hints: &'a State, depth: Depth) -> Finding<'a> {
+        Finding {
             yard: &self.yard,
             published: &self.published,
             keeper: self.keeper.as_ref(),
-            hints: desired,
+            hints,
             node: self.asked_for.as_ref(),
+            depth,
+            fabric: self.record.as_ref().and_then(|record| record.fabric.as_deref()),
             descriptors: self.descriptors,
-        };
+        }
+    }
+
+    fn look_at(&mut self, desired: &State, depth: Depth) -> Result<Sight, Error> {
+        let (known, mut ears) = (self.sites.take(), self.ears.take());
+        let finding = self.finding(desired, depth);
         let long = LongMarks::of(&self.yard, desired);
         let question = Question {
             yard: &self.yard,
@@ -332,25 +355,33 @@ impl Session {
             record: self.record.as_ref(),
             files: &self.files,
             shelf: &self.shelf,
-            thorough,
+            depth,
         };
-        let known = self.sites.take();
-        let listen = self.access == Access::Watch && self.ears.is_none();
-        let ears = &mut self.ears;
+        let listen = self.access == Access::Watch && ears.is_none();
         let keeper = self.keeper.as_ref().filter(|_| self.rootless);
         let hears_host = keeper.is_some() || !self.rootless;
         let look = |worker: &mut Worker| {
-            let mut sites = match known {
-                Some(sites) => sites,
-                None => observe::find(worker, &finding)?,
+            let (mut sites, mut sight) = match known {
+                Some(sites) => (sites, None),
+                None => {
+                    let (sites, sight) = observe::find(worker, &finding, &question)?;
+                    (sites, Some(sight))
+                }
             };
             if listen {
-                *ears = Some(open_ears(worker, &mut sites, hears_host)?);
+                ears = Some(open_ears(worker, &mut sites, hears_host)?);
+                // What changed before it listened is seen by looking again.
+                sight = None;
             }
-            let sight = observe::observe(worker, &mut sites, &question)?;
+            let sight = match sight {
+                Some(sight) => sight,
+                None => observe::observe(worker, &mut sites, &question)?,
+            };
             Ok::<_, Error>((sites, sight))
         };
-        let (sites, sight) = Worker::run(look).map_err(no_thread)??;
+        let seen = Worker::run(look).map_err(no_thread);
+        self.ears = ears;
+        let (sites, sight) = seen??;
         self.sites = Some(sites);
         self.unfinished = sight.unfinished.clone();
         self.originals = sight.originals.clone();
@@ -591,10 +622,14 @@ impl Session {
     }
 
     /// Takes the whole yard away, and all that netyard left on the host.
-    pub fn down(&mut self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), Error> {
+    pub fn down(&mut self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Gone, Error> {
         self.must_write()?;
         let nothing = State::default();
-        let sight = self.look_at(&nothing, false)?;
+        // What is noted before an interface is lent is trusted; with the record
+        // lost, the marks in the kernel say.
+        let none_lent = self.record.as_ref().is_some_and(|record| record.lent.is_empty());
+        let depth = if none_lent { Depth::Outside } else { Depth::Lasting };
+        let sight = self.look_at(&nothing, depth)?;
         self.dir.create()?;
         let journal = Journal::begin(&self.dir.file("journal"), "down")?;
         self.record.get_or_insert_default().learn(&sight.originals, &sight.lent);
@@ -603,7 +638,13 @@ impl Session {
         journal.end()?;
         let failed = |e| Error::system("could not remove the yard's data", e);
         self.shelf.remove_data().map_err(failed)?;
-        self.finish_down()
+        self.finish_down()?;
+        let is_node = |object: &&Object| match object {
+            Object::Namespace(namespace) => matches!(namespace.place, Place::Node(_)),
+            _ => false,
+        };
+        let nodes = sight.state.objects().filter(is_node).count();
+        Ok(Gone { nodes, anything: !sight.state.is_empty() })
     }
 
     /// Nothing is left: the last traces go.
@@ -659,12 +700,11 @@ impl Session {
     /// is the user's shell.
     pub fn exec(&mut self, node: &NodeName, argv: &[String]) -> Result<ExitStatus, Error> {
         self.asked_for = Some(node.clone());
-        if self.sites.is_none() {
-            self.look(&State::default())?;
-        }
-        let place = Place::Node(node.clone());
         let failed = |e| Error::system(format!("could not run a program in `{node}`"), e);
-        let site = self.sites.as_ref().and_then(|sites| sites.get(&place)).ok_or_else(|| {
+        let nothing = State::default();
+        let finding = self.finding(&nothing, Depth::Whole);
+        let find = |worker: &mut Worker| observe::find_node(worker, &finding, node);
+        let site = Worker::run(find).map_err(no_thread)??.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("node `{node}` is not up"))
                 .hint("`netyard up` brings it up")
         })?;

@@ -4,7 +4,7 @@
 //! net/sysctl_net.c), so a visit needs no mount.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -57,7 +57,7 @@ pub(crate) fn leads(path: &str) -> bool {
 }
 
 /// How many namespaces are visited through one procfs.
-const RENEW: u32 = 32;
+const RENEW: u32 = 16;
 
 /// A way to `/proc/sys`.
 ///
@@ -72,6 +72,7 @@ pub(crate) struct Proc {
     fresh: Option<OwnedFd>,
     keeper: Option<Keeper>,
     visits: u32,
+    last: Option<i32>,
     refused: bool,
 }
 
@@ -81,8 +82,11 @@ impl Proc {
         Self { keeper: keeper.and_then(|keeper| keeper.try_clone().ok()), ..Self::default() }
     }
 
-    /// Says that the calling thread is in another namespace now.
-    pub fn next_namespace(&mut self) {
+    /// Says which namespace the calling thread is in now.
+    pub fn visit(&mut self, net: BorrowedFd<'_>) {
+        if self.last.replace(net.as_raw_fd()) == Some(net.as_raw_fd()) {
+            return;
+        }
         self.visits += 1;
         // For a few visits /proc is cheaper than a mount.
         if self.visits.is_multiple_of(RENEW) && !self.refused {

@@ -178,6 +178,14 @@ impl Meeting {
         })
     }
 
+    /// Ends the connection. The rest is left to the end of the process, which is
+    /// near: to take a large yard apart piece by piece takes its time.
+    pub fn part(self) {
+        let Self { session, yard, desired, seen, plan, .. } = self;
+        std::mem::forget((yard, desired, seen, plan));
+        session.close();
+    }
+
     /// True when there is nothing to change and nothing to take up.
     pub fn is_settled(&self) -> bool {
         self.plan.is_empty() && self.seen.interrupted.is_none() && self.seen.unfinished == 0

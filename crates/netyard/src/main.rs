@@ -21,6 +21,7 @@ mod ui;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    netyard_linux::take_memory_in_steps();
     bug::install_hook();
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -43,7 +43,7 @@ pub(crate) fn survey(
         worker
             .enter(site.fd())
             .map_err(|e| Error::system(format!("could not enter `{place}`"), e))?;
-        proc.next_namespace();
+        proc.visit(site.fd());
         let own = (place != Place::Host).then(|| files(&site.netns));
         let stack = look(&mut proc, own.as_deref(), thorough)?;
         survey.stacks.push((place, stack));

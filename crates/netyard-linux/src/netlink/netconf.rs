@@ -7,7 +7,7 @@
 use std::io;
 
 use super::reply::{self, NLM_F_REQUEST, NLMSG_ERROR};
-use super::socket::Socket;
+use super::socket::{Socket, with_buffer};
 
 const RTM_NEWNETCONF: u16 = 80; // linux/rtnetlink.h
 const RTM_GETNETCONF: u16 = 82;
@@ -27,18 +27,29 @@ pub(crate) struct Forwarding {
 }
 
 impl Socket {
-    /// Asks for `conf/all/forwarding` of both families.
-    pub(crate) fn forwarding(&mut self) -> io::Result<Forwarding> {
+    /// Asks for `conf/all/forwarding` of these families.
+    pub(crate) fn forwarding(&mut self, ipv4: bool, ipv6: bool) -> io::Result<Forwarding> {
         let first = self.take_seq(2);
         let mut bytes = Vec::with_capacity(2 * LENGTH as usize);
-        push_question(&mut bytes, first, libc::AF_INET as u8);
-        push_question(&mut bytes, first + 1, libc::AF_INET6 as u8);
+        if ipv4 {
+            push_question(&mut bytes, first, libc::AF_INET as u8);
+        }
+        if ipv6 {
+            push_question(&mut bytes, first + 1, libc::AF_INET6 as u8);
+        }
         self.send(&bytes)?;
+        with_buffer(|buffer| self.read_forwarding(first, bytes.len() / LENGTH as usize, buffer))
+    }
+
+    fn read_forwarding(
+        &self,
+        first: u32,
+        mut missing: usize,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<Forwarding> {
         let mut answers = [None; 2];
-        let mut missing = answers.len();
-        let mut buffer = Vec::new();
         while missing > 0 {
-            let length = self.recv(&mut buffer, true)?.unwrap_or(0);
+            let length = self.recv(buffer, true)?.unwrap_or(0);
             for message in reply::messages(&buffer[..length]) {
                 let which = message.seq.checked_sub(first).map_or(usize::MAX, |n| n as usize);
                 let Some(answer) = answers.get_mut(which) else { continue };

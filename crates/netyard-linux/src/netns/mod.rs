@@ -1,8 +1,9 @@
 //! Namespaces: the only place that changes one.
 //!
 //! A thread that has changed its network namespace is a trap for whatever runs
-//! on it next, so all visits happen on one [`Worker`] thread that ends with its
-//! work. More threads would not be faster: the kernel's RTNL lock is one.
+//! on it next, so all visits happen on [`Worker`] threads that end with their
+//! work. Changes are made by one: the kernel's RTNL lock is one. Reading is shared
+//! among a few ([`Worker::share`]), as most of it needs no lock.
 
 mod child;
 mod publish;
@@ -27,6 +28,11 @@ pub struct Handle {
     /// The UTS namespace, for the hostname.
     pub uts: Option<OwnedFd>,
 }
+
+/// Threads that read at most: the rest of the work is under the RTNL lock.
+const MOST_THREADS: usize = 4;
+/// Namespaces whose reading takes longer than starting a thread does.
+const WORTH_A_THREAD: usize = 32;
 
 /// A thread of its own that visits namespaces.
 #[derive(Debug)]
@@ -54,6 +60,39 @@ impl Worker {
                 Ok(work(&mut worker))
             });
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// Shares `items` out among a few threads, this one among them, each with a
+    /// worker of its own; gives what `work` made of each part, in order. Few items
+    /// are not worth a thread.
+    pub fn share<T: Send, R: Send>(
+        &mut self,
+        mut items: Vec<T>,
+        work: impl Fn(&mut Self, Vec<T>) -> R + Sync,
+    ) -> io::Result<Vec<R>> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = processors.min(MOST_THREADS).min(items.len() / WORTH_A_THREAD).max(1);
+        let share = items.len().div_ceil(threads);
+        let mut parts = Vec::with_capacity(threads);
+        while parts.len() + 1 < threads {
+            let rest = items.split_off(share.min(items.len()));
+            parts.push(std::mem::replace(&mut items, rest));
+        }
+        std::thread::scope(|scope| {
+            let work = &work;
+            let mut others = Vec::with_capacity(parts.len());
+            for part in parts {
+                // It begins where this thread is, which may be anywhere.
+                let home = self.home.try_clone()?;
+                let mut worker = Self { home, uts: Return::Unknown, away: true };
+                others.push(scope.spawn(move || work(&mut worker, part)));
+            }
+            let own = work(self, items);
+            let joined = others.into_iter().map(|thread| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            Ok(joined.chain(std::iter::once(own)).collect())
         })
     }
 

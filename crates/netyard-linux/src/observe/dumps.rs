@@ -7,7 +7,7 @@ use netyard_core::name::{FullName, NodeName, fnv1a};
 use netyard_core::state::{Command, Key, Object, Place};
 use netyard_core::wire::{self, Request, address, link, neighbour, qdisc, route, rule, vlan};
 
-use super::{Classes, Question, Sight};
+use super::{Classes, Glimpse, Question};
 use crate::netlink::Socket;
 use crate::netns::Worker;
 use crate::place::Site;
@@ -47,8 +47,8 @@ pub(super) fn visit(
     site: &mut Site,
     classes: Classes,
     question: &Question<'_>,
-    sight: &mut Sight,
-) -> io::Result<Vec<Object>> {
+    glimpse: &mut Glimpse,
+) -> io::Result<()> {
     let mut found = Vec::new();
     let place = site.place.clone();
     let dump = match site.links.take() {
@@ -60,7 +60,7 @@ pub(super) fn visit(
     let group = wire::group(question.yard);
     for one in &seen {
         if one.group == group && one.mark.is_none() && one.interface.is_none() {
-            sight.unfinished.push((place.clone(), one.index));
+            glimpse.unfinished.push((place.clone(), one.index));
         }
         if let Some(full) = names.full(one.index) {
             site.mtus.insert(full.clone(), one.mtu);
@@ -69,7 +69,7 @@ pub(super) fn visit(
     if let Some(lo) =
         messages.iter().find(|m| link::Link::parse(m).is_some_and(|l| l.is_loopback()))
     {
-        read_notes(lo, &place, question, sight, &mut found);
+        read_notes(lo, &place, question, glimpse, &mut found);
     }
     let is_others = |one: &&link::Seen| one.mark.as_ref().is_some_and(|m| m.yard != *question.yard);
     let of_others: BTreeSet<FullName> =
@@ -80,11 +80,14 @@ pub(super) fn visit(
     site.names = names;
     others(worker, site, classes, &mut found)?;
     // All yards mark with the same protocol number; on the host they meet.
-    found.retain(|object| !interfaces_of(object).iter().any(|name| of_others.contains(*name)));
+    if !of_others.is_empty() {
+        found.retain(|object| !interfaces_of(object).iter().any(|name| of_others.contains(*name)));
+    }
     if question.may_have_table(&place) {
         table(worker, site, question, &mut found)?;
     }
-    Ok(found)
+    glimpse.objects.append(&mut found);
+    Ok(())
 }
 
 /// The yard's table, and what is in its flowtables.
@@ -239,12 +242,12 @@ fn read_notes(
     lo: &[u8],
     place: &Place,
     question: &Question<'_>,
-    sight: &mut Sight,
+    glimpse: &mut Glimpse,
     found: &mut Vec<Object>,
 ) {
     let names = altnames(lo);
-    sight.originals.extend(crate::sysctl::originals(names.iter().map(String::as_str)));
-    sight.lent.extend(crate::record::Lent::noted(names.iter().map(String::as_str)));
+    glimpse.originals.extend(crate::sysctl::originals(names.iter().map(String::as_str)));
+    glimpse.lent.extend(crate::record::Lent::noted(names.iter().map(String::as_str)));
     let Place::Node(node) = place else { return };
     for name in names.iter().filter(|name| name.starts_with(RAN)) {
         found.extend(command(node, name, question).map(Object::Command));

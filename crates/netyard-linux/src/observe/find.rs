@@ -6,12 +6,14 @@ use std::os::fd::OwnedFd;
 use netyard_core::name::{NodeName, YardName};
 use netyard_core::state::{Object, Place, State};
 use netyard_core::wire::Mark;
+use netyard_core::wire::link::Link;
 
+use super::Depth;
 use crate::error::{Error, ErrorKind};
 use crate::keeper::Keeper;
-use crate::netlink::{Protocol, Socket};
+use crate::netlink::{Batch, Protocol, Socket};
 use crate::netns::{Published, Sort, Worker};
-use crate::place::{Site, Sites};
+use crate::place::Site;
 
 /// Where the yard's namespaces are looked for.
 pub(crate) struct Finding<'a> {
@@ -22,42 +24,89 @@ pub(crate) struct Finding<'a> {
     pub hints: &'a State,
     /// A node that is asked for by name, which a mark that is a hash does not tell.
     pub node: Option<&'a NodeName>,
+    /// How much of them will be looked at.
+    pub depth: Depth,
+    /// What the record says the fabric is called.
+    pub fabric: Option<&'a str>,
     /// How many descriptors may be open.
     pub descriptors: u64,
 }
 
-struct Held {
+/// Opens one node's namespace without looking at the others; none where it is
+/// not up.
+pub(crate) fn find_node(
+    worker: &mut Worker,
+    finding: &Finding<'_>,
+    node: &NodeName,
+) -> Result<Option<Site>, Error> {
+    let failed = |e| Error::system(format!("could not look for `{node}`"), e);
+    let wanted = Place::Node(node.clone());
+    let mut all = held(finding)?;
+    // Its namespace is most likely called after it.
+    all.sort_by_key(|held| !held.name.ends_with(node.as_str()));
+    for held in all {
+        worker.enter(held.net.as_fd()).map_err(failed)?;
+        let mut socket = Socket::open(Protocol::Route).map_err(failed)?;
+        let mut batch = Batch::default();
+        batch.push(crate::netlink::get_link(1));
+        let outcome = socket.run(batch).map_err(failed)?;
+        let lo = outcome.answers.iter().find_map(|message| Link::parse(message.get(16..)?));
+        let alias = lo.map_or("", |lo| lo.alias);
+        if place_of(alias, &held.name, finding).as_ref() == Some(&wanted) {
+            let site = Site::new(wanted, held.name, held.net, held.uts);
+            return Ok(Some(site.with_socket(socket)));
+        }
+    }
+    Ok(None)
+}
+
+pub(super) struct Held {
     name: String,
     published: bool,
     net: OwnedFd,
     uts: Option<OwnedFd>,
 }
 
-/// Opens the host's namespace and all of the yard's, each with a socket.
-pub(crate) fn find(worker: &mut Worker, finding: &Finding<'_>) -> Result<Sites, Error> {
-    let failed = |e| Error::system("could not open the yard's namespaces", e);
-    let mut sites = Sites::default();
+/// Opens the host's namespace, with a socket.
+pub(super) fn host(worker: &mut Worker) -> Result<Site, Error> {
+    let failed = |e| Error::system("could not open the host's namespace", e);
     let home = worker.home().try_clone_to_owned().map_err(failed)?;
     worker.go_home().map_err(failed)?;
     let socket = Socket::open(Protocol::Route).map_err(failed)?;
-    sites.insert(Site::new(Place::Host, String::new(), home, None).with_socket(socket));
-    for held in held(finding)? {
-        let entered = worker.enter(held.net.as_fd());
-        entered.map_err(|e| Error::system(format!("could not enter `{}`", held.name), e))?;
-        let mut socket = Socket::open(Protocol::Route).map_err(failed)?;
-        let (links, alias) = super::dumps::links(&mut socket).map_err(failed)?;
-        let Some(place) = place_of(&alias, &held.name, finding) else { continue };
-        let mut site = Site::new(place, held.name, held.net, held.uts).with_socket(socket);
+    Ok(Site::new(Place::Host, String::new(), home, None).with_socket(socket))
+}
+
+/// The site of a namespace; none where it is not the yard's.
+pub(super) fn site(
+    worker: &mut Worker,
+    held: Held,
+    finding: &Finding<'_>,
+) -> Result<Option<Site>, Error> {
+    let failed = |e| Error::system("could not open the yard's namespaces", e);
+    // That it is among the yard's own is enough for it to go, whatever node it is.
+    if finding.depth == Depth::Outside
+        && let Ok(name) = NodeName::new(&held.name)
+    {
+        let is_fabric = finding.fabric == Some(&held.name);
+        let place = if is_fabric { Place::Fabric } else { Place::Node(name) };
+        let mut site = Site::new(place, held.name, held.net, held.uts);
         site.published = held.published;
-        site.links = Some(links);
-        sites.insert(site);
+        return Ok(Some(site));
     }
-    Ok(sites)
+    let entered = worker.enter(held.net.as_fd());
+    entered.map_err(|e| Error::system(format!("could not enter `{}`", held.name), e))?;
+    let mut socket = Socket::open(Protocol::Route).map_err(failed)?;
+    let (links, alias) = super::dumps::links(&mut socket).map_err(failed)?;
+    let Some(place) = place_of(&alias, &held.name, finding) else { return Ok(None) };
+    let mut site = Site::new(place, held.name, held.net, held.uts).with_socket(socket);
+    site.published = held.published;
+    site.links = Some(links);
+    Ok(Some(site))
 }
 
 use std::os::fd::AsFd;
 
-fn held(finding: &Finding<'_>) -> Result<Vec<Held>, Error> {
+pub(super) fn held(finding: &Finding<'_>) -> Result<Vec<Held>, Error> {
     let failed = |e| Error::system("could not open the yard's namespaces", e);
     let names = finding.published.names(Sort::Net).map_err(failed)?;
     enough_descriptors(names.len(), finding.descriptors)?;

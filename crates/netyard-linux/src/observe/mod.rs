@@ -24,7 +24,7 @@ use crate::record::{Lent, Record};
 use crate::sysctl::Proc;
 
 pub(crate) use dumps::{Dump, notes, ran_altname};
-pub(crate) use find::{Finding, enough_descriptors, find};
+pub(crate) use find::{Finding, enough_descriptors, find_node};
 pub(crate) use pulse::pulses;
 
 /// The classes of objects that are asked for.
@@ -79,6 +79,19 @@ impl Classes {
     }
 }
 
+/// How much of the yard's own namespaces is looked at; of the host, always all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Everything.
+    Whole,
+    /// What does not go when they do: interfaces that were lent, files. For when
+    /// the yard is to be taken away.
+    Lasting,
+    /// As [`Self::Lasting`], where the record says that no interface was lent:
+    /// then nothing inside needs a look, and no socket.
+    Outside,
+}
+
 /// What observing needs to know.
 pub(crate) struct Question<'a> {
     /// Whose objects.
@@ -96,9 +109,8 @@ pub(crate) struct Question<'a> {
     pub files: &'a Files,
     /// Where processes are written down.
     pub shelf: &'a crate::supervise::Shelf,
-    /// False where the yard is to be taken away: then only what does not go with
-    /// its namespaces is asked for.
-    pub thorough: bool,
+    /// How much of its own namespaces.
+    pub depth: Depth,
 }
 
 impl Question<'_> {
@@ -106,7 +118,7 @@ impl Question<'_> {
     fn may_have_table(&self, place: &Place) -> bool {
         let wanted = self.desired.get(&Key::Table(place.clone())).is_some();
         let known = self.record.is_none_or(|record| record.tables.contains(place));
-        wanted || known && (self.thorough || *place == Place::Host)
+        wanted || known && (self.depth == Depth::Whole || *place == Place::Host)
     }
 }
 
@@ -127,46 +139,153 @@ pub(crate) struct Sight {
 type Keys<'a> = BTreeMap<&'a Place, BTreeSet<SettingKey<'a>>>;
 pub(crate) type SettingKey<'a> = (Option<&'a netyard_core::name::FullName>, &'a str);
 
-/// Reads the State of the yard in `sites`, which [`find`] has opened.
+/// Reads the State of the yard in namespaces that are open already.
 pub(crate) fn observe(
     worker: &mut Worker,
     sites: &mut Sites,
     question: &Question<'_>,
 ) -> Result<Sight, Error> {
-    let classes = match question.record {
-        Some(record) => Classes::of(question.desired.objects()).and(record.classes()),
-        None => Classes::ALL,
-    };
-    let keys = setting_keys(question);
-    let mut sight = Sight::default();
-    let mut proc = Proc::through(question.keeper);
-    let shelf = question.files.shelf();
-    let with_files = question.files.directories();
-    for site in sites.iter_mut() {
-        let place = site.place.clone();
-        let failed = |e| Error::system(format!("could not look into `{place}`"), e);
-        let brief = !question.thorough && place != Place::Host;
-        let classes = if brief { Classes::default() } else { classes };
-        let found = dumps::visit(worker, site, classes, question, &mut sight).map_err(failed)?;
-        for object in found {
-            sight.state.insert(object);
+    let look = Look::new(question);
+    let is_host = |site: &&mut Site| site.place == Place::Host;
+    let (host, own): (Vec<_>, Vec<_>) = sites.iter_mut().partition(is_host);
+    let parts = worker.share(own, |worker, part| {
+        let (mut proc, mut seen) = (Proc::through(question.keeper), Glimpse::default());
+        for site in part {
+            look.visit(worker, site, &mut proc, &mut seen)?;
         }
-        if let Some(keys) = keys.get(&place).filter(|_| !brief) {
-            read_settings(worker, site, keys, &mut proc, question, &mut sight)?;
-        }
-        if place != Place::Host {
-            let namespace = namespace(worker, site)?;
-            sight.state.insert(namespace);
-            if with_files.contains(&site.netns) {
-                files(site, &shelf, &mut sight.state)?;
+        Ok(seen)
+    });
+    let mut seen = Glimpse::default();
+    for part in parts.map_err(no_thread)? {
+        seen.append(part?);
+    }
+    look.whole(worker, host.into_iter().next(), seen)
+}
+
+/// Opens the host's namespace and all of the yard's, each with a socket, and
+/// reads the State of the yard.
+pub(crate) fn find(
+    worker: &mut Worker,
+    finding: &Finding<'_>,
+    question: &Question<'_>,
+) -> Result<(Sites, Sight), Error> {
+    let look = Look::new(question);
+    let mut host = find::host(worker)?;
+    let parts = worker.share(find::held(finding)?, |worker, part| {
+        let (mut proc, mut seen) = (Proc::through(question.keeper), Glimpse::default());
+        let mut sites = Vec::with_capacity(part.len());
+        for held in part {
+            if let Some(mut site) = find::site(worker, held, finding)? {
+                look.visit(worker, &mut site, &mut proc, &mut seen)?;
+                sites.push(site);
             }
         }
+        Ok((sites, seen))
+    });
+    let (mut sites, mut seen) = (Sites::default(), Glimpse::default());
+    for part in parts.map_err(no_thread)? {
+        let (some, part) = part?;
+        some.into_iter().for_each(|site| sites.insert(site));
+        seen.append(part);
     }
-    for entry in question.shelf.all()?.into_iter().filter(|entry| entry.is_there()) {
-        sight.state.insert(entry.process.into());
+    let sight = look.whole(worker, Some(&mut host), seen)?;
+    sites.insert(host);
+    Ok((sites, sight))
+}
+
+fn no_thread(error: std::io::Error) -> Error {
+    Error::system("could not start a thread", error)
+}
+
+/// What one thread saw.
+#[derive(Default)]
+pub(crate) struct Glimpse {
+    objects: Vec<Object>,
+    unfinished: Vec<(Place, u32)>,
+    originals: BTreeMap<String, String>,
+    lent: Vec<Lent>,
+}
+
+impl Glimpse {
+    fn append(&mut self, other: Self) {
+        self.objects.extend(other.objects);
+        self.unfinished.extend(other.unfinished);
+        self.originals.extend(other.originals);
+        self.lent.extend(other.lent);
     }
-    sight.state = std::mem::take(&mut sight.state).as_managed_by(question.desired);
-    Ok(sight)
+}
+
+/// How a thread looks.
+struct Look<'a> {
+    question: &'a Question<'a>,
+    classes: Classes,
+    keys: Keys<'a>,
+    shelf: Shelf<'a>,
+    with_files: BTreeSet<String>,
+}
+
+impl<'a> Look<'a> {
+    fn new(question: &'a Question<'a>) -> Self {
+        let classes = match question.record {
+            Some(record) => Classes::of(question.desired.objects()).and(record.classes()),
+            None => Classes::ALL,
+        };
+        Self {
+            question,
+            classes,
+            keys: setting_keys(question),
+            shelf: question.files.shelf(),
+            with_files: question.files.directories(),
+        }
+    }
+
+    /// The host last: the fabric tells which of its settings are ours.
+    fn whole(
+        &self,
+        worker: &mut Worker,
+        host: Option<&mut Site>,
+        mut seen: Glimpse,
+    ) -> Result<Sight, Error> {
+        if let Some(host) = host {
+            self.visit(worker, host, &mut Proc::through(self.question.keeper), &mut seen)?;
+        }
+        let entries = self.question.shelf.all()?.into_iter().filter(|entry| entry.is_there());
+        seen.objects.extend(entries.map(|entry| Object::from(entry.process)));
+        let state: State = seen.objects.into_iter().collect();
+        Ok(Sight {
+            state: state.as_managed_by(self.question.desired),
+            unfinished: seen.unfinished,
+            originals: seen.originals,
+            lent: seen.lent,
+        })
+    }
+
+    /// Looks into one namespace.
+    fn visit(
+        &self,
+        worker: &mut Worker,
+        site: &mut Site,
+        proc: &mut Proc,
+        seen: &mut Glimpse,
+    ) -> Result<(), Error> {
+        let depth = if site.place == Place::Host { Depth::Whole } else { self.question.depth };
+        let brief = depth != Depth::Whole;
+        let classes = if brief { Classes::default() } else { self.classes };
+        if depth != Depth::Outside {
+            dumps::visit(worker, site, classes, self.question, seen)
+                .map_err(|e| Error::system(format!("could not look into `{}`", site.place), e))?;
+        }
+        if let Some(keys) = self.keys.get(&site.place).filter(|_| !brief) {
+            read_settings(worker, site, keys, proc, self.question, seen)?;
+        }
+        if site.place != Place::Host {
+            seen.objects.push(namespace(worker, site)?);
+            if self.with_files.contains(&site.netns) {
+                files(site, &self.shelf, seen)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn namespace(worker: &mut Worker, site: &Site) -> Result<Object, Error> {
@@ -185,7 +304,7 @@ fn namespace(worker: &mut Worker, site: &Site) -> Result<Object, Error> {
     }))
 }
 
-fn files(site: &Site, shelf: &Shelf<'_>, state: &mut State) -> Result<(), Error> {
+fn files(site: &Site, shelf: &Shelf<'_>, seen: &mut Glimpse) -> Result<(), Error> {
     let Place::Node(node) = &site.place else { return Ok(()) };
     let read = shelf.read(&site.netns).map_err(|e| {
         let directory = shelf.directory(&site.netns);
@@ -193,7 +312,7 @@ fn files(site: &Site, shelf: &Shelf<'_>, state: &mut State) -> Result<(), Error>
     })?;
     for (name, content) in read {
         let (node, netns) = (node.clone(), site.netns.clone());
-        state.insert(Object::File(netyard_core::state::File { node, netns, name, content }));
+        seen.objects.push(Object::File(netyard_core::state::File { node, netns, name, content }));
     }
     Ok(())
 }
@@ -223,7 +342,7 @@ fn read_settings(
     keys: &BTreeSet<SettingKey<'_>>,
     proc: &mut Proc,
     question: &Question<'_>,
-    sight: &mut Sight,
+    seen: &mut Glimpse,
 ) -> Result<(), Error> {
     let place = site.place.clone();
     let failed = |e| Error::system(format!("could not read the settings of `{place}`"), e);
@@ -237,14 +356,17 @@ fn read_settings(
         };
         let path = crate::sysctl::path(key, kernel);
         let ours = question.record.is_some_and(|r| r.originals.contains_key(&path));
-        let told = sight.originals.contains_key(&path);
+        let told = seen.originals.contains_key(&path);
         if site.place == Place::Host && !ours && !told {
             continue;
         }
         let value = if ASKED.contains(&key) {
             if forwarding.is_none() {
                 let socket = site.socket(worker).map_err(failed)?;
-                forwarding = Some(socket.forwarding().map_err(failed)?);
+                let mut asked = keys.iter().filter(|(_, key)| ASKED.contains(key));
+                let ipv6 = asked.clone().any(|(_, key)| key.starts_with("net/ipv6"));
+                let ipv4 = asked.any(|(_, key)| key.starts_with("net/ipv4"));
+                forwarding = Some(socket.forwarding(ipv4, ipv6).map_err(failed)?);
             }
             let all = forwarding.unwrap_or_default();
             let value = if key.starts_with("net/ipv6") { all.ipv6 } else { all.ipv4 };
@@ -252,7 +374,7 @@ fn read_settings(
         } else {
             if !entered {
                 worker.enter(site.fd()).map_err(failed)?;
-                proc.next_namespace();
+                proc.visit(site.fd());
                 entered = true;
             }
             proc.read(&path).map_err(failed)?
@@ -263,7 +385,7 @@ fn read_settings(
         let value = as_written(value, question.desired.get(&key));
         let Key::Sysctl(_, _, key) = key else { continue };
         let sysctl = netyard_core::state::Sysctl { place, interface, key, value };
-        sight.state.insert(Object::Sysctl(sysctl));
+        seen.objects.push(Object::Sysctl(sysctl));
     }
     Ok(())
 }

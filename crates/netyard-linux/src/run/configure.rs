@@ -161,7 +161,7 @@ impl Run<'_> {
             return Err(words::lost(op, "its namespace is not there"));
         };
         let entered = worker.enter(site.net.as_fd());
-        self.proc.next_namespace();
+        self.proc.visit(site.net.as_fd());
         // Interfaces of one name may be of different kinds, which begin differently.
         let of_all = sysctl.interface.is_none();
         if entered.is_ok() && of_all && self.begins_with(&sysctl.place, &path, value) {

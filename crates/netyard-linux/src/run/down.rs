@@ -91,7 +91,7 @@ impl Run<'_> {
         originals.sort_by_key(|(path, _)| !crate::sysctl::leads(path));
         self.look_at_others().map_err(failed)?;
         self.worker.go_home().map_err(failed)?;
-        self.proc.next_namespace();
+        self.proc.visit(self.worker.home());
         let mut wrong = Vec::new();
         for (path, value) in originals {
             match self.put_back(&path, &value) {

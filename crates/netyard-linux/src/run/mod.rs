@@ -38,7 +38,7 @@ use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind, Undone};
 use crate::files::Files;
-use crate::journal::Journal;
+use crate::journal::{Entry, Journal};
 use crate::keeper::Keeper;
 use crate::netlink::{Batch, Failure, Socket};
 use crate::netns::{Published, Worker};
@@ -50,6 +50,9 @@ use crate::supervise::Shelf;
 use crate::sysctl::Proc;
 
 pub(crate) use namespaces::{down_interfaces, drop_and_wait, lo_mark};
+
+/// Steps whose entries in the journal are worth a thread.
+const WORTH_A_THREAD: usize = 256;
 
 /// How far a command is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,9 +162,40 @@ impl<'a> Run<'a> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), Error> {
         let of = plan.steps().count();
+        if of < WORTH_A_THREAD {
+            let mut batches = plan.batches.iter().enumerate();
+            let entry = || batches.next().map(|(number, batch)| Entry::of(number, batch));
+            return self.apply_all(plan, journal, progress, entry);
+        }
+        // While the kernel works, another thread writes what the journal will say.
+        std::thread::scope(|scope| {
+            let (sender, entries) = std::sync::mpsc::channel();
+            scope.spawn(move || {
+                for (number, batch) in plan.batches.iter().enumerate() {
+                    if sender.send(Entry::of(number, batch)).is_err() {
+                        return;
+                    }
+                }
+            });
+            self.apply_all(plan, journal, progress, move || entries.recv().ok())
+        })
+    }
+
+    /// `entry` gives what the journal is to say of each batch, in order.
+    fn apply_all(
+        &mut self,
+        plan: &Plan,
+        journal: &mut Journal,
+        progress: &mut dyn FnMut(Progress),
+        mut entry: impl FnMut() -> Option<Result<Entry, Error>>,
+    ) -> Result<(), Error> {
+        let of = plan.steps().count();
         let mut done = 0;
         for (number, batch) in plan.batches.iter().enumerate() {
-            let ready = self.before(batch).and_then(|()| journal.batch(number, batch));
+            let ready = self.before(batch).and_then(|()| match entry() {
+                Some(entry) => journal.batch(&entry?),
+                None => Err(Error::new(ErrorKind::Bug, "a batch without an entry in the journal")),
+            });
             if let Err(error) = ready {
                 progress(Progress::Undoing);
                 let failed = vec![Failed { index: 0, error, partly: true }];

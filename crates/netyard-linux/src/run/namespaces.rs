@@ -66,7 +66,7 @@ impl Run<'_> {
     }
 
     fn make(&mut self, op: &Op, namespace: &Namespace) -> Result<(), Error> {
-        let count = self.sites.own().count();
+        let count = self.sites.len();
         crate::observe::enough_descriptors(count + 1, self.descriptors)?;
         let failed = |e: io::Error| refused_by_system(op, e);
         let Handle { net, uts } =
@@ -79,7 +79,9 @@ impl Run<'_> {
         if let Some(failure) = outcome.failures.into_iter().next() {
             return Err(super::refused(op, failure));
         }
-        self.proc.next_namespace();
+        if namespace.place == Place::Fabric {
+            self.bridges_only(net.as_fd());
+        }
         self.untouched.insert(namespace.place.clone());
         let (place, netns) = (namespace.place.clone(), namespace.netns.clone());
         let mut site = Site::new(place, netns, net, uts).with_socket(socket);
@@ -95,6 +97,17 @@ impl Run<'_> {
         }
         self.sites.insert(site);
         Ok(())
+    }
+
+    /// Frames in the fabric pass no packet filter on their way: there is none in it,
+    /// and `br_netfilter`, where the kernel has it, takes each through all its hooks
+    /// nevertheless (of a flooded frame, once for every port).
+    fn bridges_only(&mut self, fabric: BorrowedFd<'_>) {
+        self.proc.visit(fabric);
+        for family in ["ip", "ip6", "arp"] {
+            // Not there without `br_netfilter`.
+            let _ = self.proc.write(&format!("sys/net/bridge/bridge-nf-call-{family}tables"), "0");
+        }
     }
 
     fn change_namespace(&mut self, op: &Op, from: &Namespace, to: &Namespace) -> Result<(), Error> {
@@ -203,7 +216,7 @@ pub(crate) fn drop_and_wait(
 ) -> Result<(), Error> {
     let failed = |e: io::Error| Error::system("could not remove namespaces", e);
     end_processes(sites, places)?;
-    let all = sites.own().count() == places.len();
+    let all = sites.own().nth(places.len()).is_none();
     let dropped: Vec<Site> = places.iter().filter_map(|place| sites.remove(place)).collect();
     worker.go_home().map_err(failed)?;
     let wait = Departure::watch(worker);

@@ -144,7 +144,7 @@ impl Run<'_> {
     /// would stay tentative (`addrconf_init_auto_addrs`, net/ipv6/addrconf.c).
     fn restore_port(&mut self, name: &str) -> std::io::Result<()> {
         self.worker.go_home()?;
-        self.proc.next_namespace();
+        self.proc.visit(self.worker.home());
         let folder = format!("sys/net/ipv6/conf/{name}/");
         for (path, value) in &self.record.originals {
             if path.starts_with(&folder) && self.proc.read(path)?.is_some_and(|now| now != *value) {
@@ -218,7 +218,7 @@ impl Run<'_> {
     /// The bridge behaves toward the outside as the interface did.
     fn inherit(&mut self, port: &str, bridge: &str) -> std::io::Result<()> {
         self.worker.go_home()?;
-        self.proc.next_namespace();
+        self.proc.visit(self.worker.home());
         for key in INHERITED {
             let path = |name: &str| format!("sys/net/{}", key.replace("{}", name));
             let original = self.record.originals.get(&path(port)).cloned();

@@ -1,6 +1,7 @@
 //! Removals.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
 
 use netyard_core::interface::{Interface, Kind};
 use netyard_core::plan::Op;
@@ -194,7 +195,7 @@ impl Run<'_> {
         let failed = |e| refused_by_system(op, e);
         self.look_at_others().map_err(failed)?;
         self.worker.go_home().map_err(failed)?;
-        self.proc.next_namespace();
+        self.proc.visit(self.worker.home());
         match self.put_back(&path, &original) {
             Err(error) if self.lenient && error.kind() == std::io::ErrorKind::NotFound => {}
             written => written.map_err(failed)?,
@@ -213,8 +214,8 @@ impl Run<'_> {
 
     /// A setting's value in a new namespace; an interface's is that of `default`.
     fn pristine(&mut self, key: &str) -> std::io::Result<Option<String>> {
-        let _fresh = self.worker.create(None)?;
-        self.proc.next_namespace();
+        let fresh = self.worker.create(None)?;
+        self.proc.visit(fresh.net.as_fd());
         self.proc.read(&crate::sysctl::path(key, Some("default")))
     }
 

@@ -1,6 +1,5 @@
 use std::time::Instant;
 
-use netyard_core::state::{Object, Place, State};
 use netyard_linux::Access;
 
 use crate::cli::YardOptions;
@@ -24,27 +23,18 @@ impl Down {
         let yard = live::name(&self.yard)?;
         if netyard_linux::netns::has_root() || live::is_known(&yard)? {
             let mut session = live::open(&yard, Access::Write)?;
-            let seen = session.observe(&State::default())?;
             let mut progress = ui::Progress::start();
             bug::host_is_changing(true);
             let done = session.down(&mut |at| progress.at(at));
             bug::host_is_changing(false);
             drop(progress);
-            done?;
-            if !seen.state.is_empty() {
+            let gone = done?;
+            if gone.anything {
                 let time = ui::duration(started.elapsed());
-                return ui::print(&format!("down: {} in {time}\n", size(&seen.state)));
+                let size = ui::count(gone.nodes, "node");
+                return ui::print(&format!("down: {size} in {time}\n"));
             }
         }
         ui::print(&format!("down: yard `{yard}` was not up\n"))
     }
-}
-
-/// What was there: nodes are all that the kernel still knows as such.
-fn size(state: &State) -> String {
-    let is_node = |object: &&Object| match object {
-        Object::Namespace(namespace) => matches!(namespace.place, Place::Node(_)),
-        _ => false,
-    };
-    ui::count(state.objects().filter(is_node).count(), "node")
 }

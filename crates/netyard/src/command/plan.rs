@@ -35,7 +35,7 @@ impl Plan {
         met.tell_concerns()?;
         let differs = !met.plan.is_empty();
         if self.json {
-            let document = PlanDocument::new(met.yard.name.as_str(), met.plan);
+            let document = PlanDocument::new(met.yard.name.as_str(), std::mem::take(&mut met.plan));
             ui::print_raw(document.to_json().as_bytes())?;
         } else {
             let names = ShellNames::of([&met.seen.state, &met.desired]);
@@ -46,6 +46,7 @@ impl Plan {
             let (command, pid) = (&cut.command, cut.pid);
             ui::note(&format!("`{command}` of process {pid} was cut off; `up` takes it up"));
         }
+        met.part();
         if self.check && differs { Err(Kind::Differences.into()) } else { Ok(()) }
     }
 }

@@ -37,7 +37,8 @@ impl Up {
 
     fn bring_up(&self, file: &File, met: &mut Meeting, started: Instant) -> Result {
         if met.is_settled() {
-            return ui::print(&format!("up: nothing to do, {}\n", ui::size(&met.yard)));
+            ui::print(&format!("up: nothing to do, {}\n", ui::size(&met.yard)))?;
+            return Ok(());
         }
         if let Some(cut) = &met.seen.interrupted {
             ui::note(&format!(
@@ -51,7 +52,8 @@ impl Up {
         let time = ui::duration(started.elapsed());
         let size = ui::size(&met.yard);
         if !is_new {
-            return ui::print(&format!("up: {size}, {} in {time}\n", changes(&met.plan)));
+            ui::print(&format!("up: {size}, {} in {time}\n", changes(&met.plan)))?;
+            return Ok(());
         }
         ui::print(&format!("up: {size} in {time}\n"))?;
         if met.session.is_rootless() {

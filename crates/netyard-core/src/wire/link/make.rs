@@ -207,12 +207,11 @@ impl Interface {
         }
         let options = self.port_options();
         let comes_up = self.up && !(made == Made::Whole && self.up_at_once(target));
-        if comes_up && options.is_none() && !target.bonded {
-            set_up(&mut message, true);
-        }
         let mut requests = vec![set(message)];
-        if comes_up && target.bonded {
-            // In a message of its own: some kernels bring up before they join (6.12).
+        if comes_up && options.is_none() {
+            // In a message of its own: some kernels bring up before they join a bond
+            // (6.12), and what changes while it is down is announced to nobody,
+            // which is a third of the cost (`netdev_state_change`, net/core/dev.c).
             requests.push(set(up(target.index, true)));
         }
         if let Some(options) = options {

@@ -94,7 +94,7 @@ pub fn up(desired: &State) -> Result<usize, Error> {
 
 /// `netyard down`.
 pub fn down() -> Result<(), Error> {
-    open().down(&mut |_| ())
+    open().down(&mut |_| ()).map(drop)
 }
 
 /// What a second `up` would do.

@@ -192,7 +192,7 @@ fn what_two_yards_need_of_the_host_goes_with_the_last_of_them() {
                 }
                 talks(("bed-a", "10.2.0.1"), ("outer", "198.51.100.1"));
                 match first {
-                    0 => open("two").down(&mut |_| ()).unwrap(),
+                    0 => drop(open("two").down(&mut |_| ()).unwrap()),
                     _ => down().unwrap(),
                 }
                 if first == 0 {
