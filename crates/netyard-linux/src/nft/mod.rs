@@ -133,7 +133,8 @@ fn found(
     wanted: Option<&Table>,
 ) -> io::Result<Found> {
     let mut elements = BTreeMap::new();
-    for set in rows.missing(wanted) {
+    let known = rows.known(wanted);
+    for set in rows.missing(&known) {
         let (ty, question) = wire::elements_question(INET, name, &set);
         let mut of_set = Vec::new();
         socket.dump_raw(ty, &question, |message| match message {
@@ -142,7 +143,7 @@ fn found(
         })?;
         elements.insert(set, of_set);
     }
-    let (table, handles) = rows.table(place, name, wanted, &elements);
+    let (table, handles) = rows.table(place, name, wanted, &known, &elements);
     let flowtables = rows.flowtables.into_iter().map(|row| row.flowtable);
     let devices = flowtables.flat_map(|mut flowtable| {
         let devices = std::mem::take(&mut flowtable.devices);

@@ -339,13 +339,19 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Sets whose elements are needed to tell the table from `wanted`: all with a
-    /// name, unless rules fill them, and those without of rules that are not wanted.
-    pub fn missing(&self, wanted: Option<&Table>) -> Vec<String> {
+    /// The rules of `wanted` that are there: one for each row, in order.
+    pub fn known<'a>(&self, wanted: Option<&'a Table>) -> Vec<Option<&'a Rule>> {
+        // All of it is compiled for that, which is worth while only beside something.
+        let meant = Meant::of(wanted.filter(|_| !self.rules.is_empty()));
+        self.rules.iter().map(|row| meant.rule(row)).collect()
+    }
+
+    /// Sets whose elements are needed to tell the table from the wanted one: all with
+    /// a name, unless rules fill them, and those without of rules that are not `known`.
+    pub fn missing(&self, known: &[Option<&Rule>]) -> Vec<String> {
         let named = self.sets.iter().filter(|set| !set.is_anonymous() && !set.is_learned());
         let mut names: Vec<String> = named.map(|set| set.name.clone()).collect();
-        let meant = Meant::of(wanted);
-        for row in self.rules.iter().filter(|row| meant.rule(row).is_none()) {
+        for (row, _) in self.rules.iter().zip(known).filter(|(_, known)| known.is_none()) {
             names.extend(row.anonymous().map(str::to_owned));
         }
         names
@@ -358,6 +364,7 @@ impl Rows {
         place: &Place,
         name: &str,
         wanted: Option<&Table>,
+        known: &[Option<&Rule>],
         elements: &BTreeMap<String, Vec<Element>>,
     ) -> (Table, Handles) {
         let (sets, learned, others, flowtables, chains) = Default::default();
@@ -371,7 +378,6 @@ impl Rows {
         let flowtables = self.flowtables.iter();
         table.flowtables =
             flowtables.map(|r| Flowtable { devices: devices(), ..r.flowtable.clone() }).collect();
-        let meant = Meant::of(wanted);
         let mut handles = Handles::default();
         let mut at: HashMap<&str, usize> = HashMap::new();
         for row in &self.chains {
@@ -379,13 +385,10 @@ impl Rows {
             let (name, base) = (row.name.clone(), row.base());
             table.chains.push(Chain { name, base, rules: Vec::new() });
         }
-        for row in &self.rules {
+        for (row, known) in self.rules.iter().zip(known) {
             let Some(&chain) = at.get(&*row.chain) else { continue };
             let rules = &mut table.chains[chain].rules;
-            let rule = match meant.rule(row) {
-                Some(rule) => rule.clone(),
-                None => self.strange(row, elements),
-            };
+            let rule = known.map_or_else(|| self.strange(row, elements), Clone::clone);
             rules.push(rule);
             handles.0.entry(row.chain.clone()).or_default().push(row.handle);
         }
