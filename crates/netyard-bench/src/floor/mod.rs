@@ -22,6 +22,8 @@
 //!
 //! A star is cut in bridges of [`SHARD`] ports: the cost of a port event grows
 //! with the ports of its bridge (250 ports: +20 %), and 1,023 is the limit.
+//! Its fabric shows no frame to packet filters: where the kernel has `br_netfilter`,
+//! a flooded frame would pass them all once for every port.
 //! A hub of 1,000 interfaces is linear in this order, IPv6 included.
 //!
 //! # Down

@@ -1,9 +1,10 @@
 //! Building the three shapes; the module above argues the order.
 
-use super::space::{Space, Switches, create};
+use super::space::{Space, Switches, bridge_only, create, visit};
 use super::wire::{Batch, End, Socket};
 use super::{SHARD, Shape, Yard};
 use std::io;
+use std::os::fd::AsFd;
 
 /// Messages per send: below the default send buffer of an unprivileged socket.
 const CHUNK: usize = 800;
@@ -67,6 +68,7 @@ fn bridge_of(host: usize) -> u32 {
 fn star(count: usize, mounted: bool) -> io::Result<Yard> {
     let mut nodes = create(count + 1, mounted, || Ok(()))?;
     let fabric = nodes.pop().ok_or(io::ErrorKind::InvalidInput)?;
+    visit(fabric.fd.as_fd(), bridge_only)?;
     let bridges = count.div_ceil(SHARD) as u32;
     let mut batch = Batch::default();
     for number in 0..bridges {

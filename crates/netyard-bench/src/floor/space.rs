@@ -122,16 +122,37 @@ impl Switches {
         self.visited += 1;
         let Some(proc) = &self.proc else { return Err(io::ErrorKind::NotFound.into()) };
         for path in [c"sys/net/ipv4/ip_forward", c"sys/net/ipv6/conf/all/forwarding"] {
-            let flags = libc::O_WRONLY | libc::O_CLOEXEC;
-            // SAFETY: the path is a C string; the descriptor returned is ours alone.
-            let file = unsafe {
-                let fd = check(libc::openat(proc.as_raw_fd(), path.as_ptr(), flags))?;
-                OwnedFd::from_raw_fd(fd)
-            };
-            io::Write::write_all(&mut File::from(file), b"1")?;
+            write(proc.as_fd(), path, b"1")?;
         }
         Ok(())
     }
+}
+
+/// Frames that bridges of the calling thread's namespace pass on see no packet
+/// filter, where the kernel would show them to it (`br_netfilter`).
+pub fn bridge_only() -> io::Result<()> {
+    let proc: OwnedFd = File::open("/proc")?.into();
+    for path in [
+        c"sys/net/bridge/bridge-nf-call-iptables",
+        c"sys/net/bridge/bridge-nf-call-ip6tables",
+        c"sys/net/bridge/bridge-nf-call-arptables",
+    ] {
+        match write(proc.as_fd(), path, b"0") {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            written => written?,
+        }
+    }
+    Ok(())
+}
+
+fn write(proc: BorrowedFd, path: &CStr, value: &[u8]) -> io::Result<()> {
+    let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+    // SAFETY: the path is a C string; the descriptor returned is ours alone.
+    let file = unsafe {
+        let fd = check(libc::openat(proc.as_raw_fd(), path.as_ptr(), flags))?;
+        OwnedFd::from_raw_fd(fd)
+    };
+    io::Write::write_all(&mut File::from(file), value)
 }
 
 fn fresh_proc() -> io::Result<OwnedFd> {
