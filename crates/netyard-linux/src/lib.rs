@@ -34,7 +34,8 @@ pub use pipe::open_to_read;
 pub use process::let_go_of_output;
 pub use run::Progress;
 pub use session::{
-    Access, Applied, Gone, Known, Observation, Proved, RuleCount, Session, Tracked, Trial, list_yards,
+    Access, Applied, Gone, Known, Observation, Proved, RuleCount, Session, Tracked, Trial,
+    list_yards,
 };
 pub use trace::Question as ExplainQuestion;
 
@@ -45,13 +46,18 @@ pub use trace::Question as ExplainQuestion;
 pub fn take_memory_in_steps() {
     #[cfg(target_env = "gnu")]
     {
-        const M_TOP_PAD: libc::c_int = -2; // malloc.h
+        const M_TRIM_THRESHOLD: libc::c_int = -1; // malloc.h
+        const M_TOP_PAD: libc::c_int = -2;
+        const M_MMAP_THRESHOLD: libc::c_int = -3;
         const M_ARENA_MAX: libc::c_int = -8;
         const STEP: libc::c_int = 4 << 20;
         // SAFETY: it sets numbers of the C library, which this thread alone uses yet.
         unsafe {
             libc::mallopt(M_ARENA_MAX, 1);
             libc::mallopt(M_TOP_PAD, STEP);
+            // The library no longer learns these once one of them is set.
+            libc::mallopt(M_MMAP_THRESHOLD, STEP);
+            libc::mallopt(M_TRIM_THRESHOLD, 16 * STEP);
         }
     }
 }

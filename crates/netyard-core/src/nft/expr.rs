@@ -279,13 +279,22 @@ impl Expr {
 
     /// As in `NFTA_LIST_ELEM` of a rule's expressions.
     pub(crate) fn encoded(&self) -> Vec<u8> {
-        let mut data = Vec::new();
-        for (attribute, value) in &self.attributes {
-            push(&mut data, *attribute, value);
-        }
-        let mut bytes = attribute_of(1, &[self.name.as_bytes(), b"\0"].concat());
-        push(&mut bytes, 2 | NESTED, &data);
+        let mut bytes = Vec::with_capacity(128);
+        self.encode(&mut bytes);
         bytes
+    }
+
+    /// Adds what [`Self::encoded`] gives to bytes of which there are a multiple of four.
+    pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
+        nest(bytes, 1, |bytes| {
+            bytes.extend(self.name.as_bytes());
+            bytes.push(0);
+        });
+        nest(bytes, 2 | NESTED, |bytes| {
+            for (attribute, value) in &self.attributes {
+                push(bytes, *attribute, value);
+            }
+        });
     }
 
     /// Reads what [`Self::encoded`] writes.
@@ -314,6 +323,17 @@ pub(crate) fn push(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
     bytes.extend(length.to_ne_bytes());
     bytes.extend(kind.to_ne_bytes());
     bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+}
+
+/// Adds an attribute whose value `fill` adds, padded to four bytes.
+pub(crate) fn nest(bytes: &mut Vec<u8>, kind: u16, fill: impl FnOnce(&mut Vec<u8>)) {
+    let start = bytes.len();
+    bytes.extend([0; 2]);
+    bytes.extend(kind.to_ne_bytes());
+    fill(bytes);
+    let length = u16::try_from(bytes.len() - start).unwrap_or(u16::MAX);
+    bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
     bytes.resize(bytes.len().next_multiple_of(4), 0);
 }
 

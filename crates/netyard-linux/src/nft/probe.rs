@@ -1,10 +1,11 @@
 //! What of a ruleset this kernel lacks, found out by trying, in a namespace that
 //! is dropped again: one rule for each sort of expression.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use netyard_core::name::YardName;
-use netyard_core::nft::{Chain, Set, Table};
+use netyard_core::nft::{Chain, Expr, Set, Table};
 use rustix::io::Errno;
 
 use super::{Trouble, apply};
@@ -88,17 +89,27 @@ pub(crate) fn probe(
     }
 }
 
+/// A hash of all that makes an expression one of its sort: cheaper than its words,
+/// of which thousands of rules have the same.
+fn shape(expression: &Expr, hook: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&expression.name, hook).hash(&mut hasher);
+    expression.attributes.keys().for_each(|attribute| attribute.hash(&mut hasher));
+    hasher.finish()
+}
+
 /// The table with one rule for each sort of expression, and of which rule each is.
 fn excerpt(table: &Table, seen: &mut BTreeSet<String>) -> (Table, Vec<(String, String)>) {
     let mut sorts = Vec::new();
+    let mut shapes = HashSet::new();
     let chain = |chain: &Chain| {
         let mut rules = Vec::new();
         for rule in &chain.rules {
-            let names = rule.compile().into_iter().map(|e| {
-                // What an expression may do depends on the hook.
-                let hook = chain.base.map(|base| base.hook.word()).unwrap_or_default();
-                (format!("{} {hook} {:?}", e.name, e.attributes.keys()), e.name)
-            });
+            // What an expression may do depends on the hook.
+            let hook = chain.base.map(|base| base.hook.word()).unwrap_or_default();
+            let new = rule.compile().into_iter().filter(|e| shapes.insert(shape(e, hook)));
+            let names =
+                new.map(|e| (format!("{} {hook} {:?}", e.name, e.attributes.keys()), e.name));
             let new: Vec<(String, String)> =
                 names.filter(|(key, _)| seen.insert(key.clone())).collect();
             if !new.is_empty() {

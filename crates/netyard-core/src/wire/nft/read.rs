@@ -468,7 +468,7 @@ impl<'a> Meant<'a> {
                 let compiled = rule.compile();
                 let identity = identity(&compiled);
                 let expressions: Vec<Expr> = compiled.into_iter().map(unnamed).collect();
-                let key = fingerprint(&expressions, rule.comment.as_deref(), identity);
+                let key = fingerprint(rule.comment.as_deref(), identity);
                 rules.entry(key).or_insert(Compiled { rule, expressions, identity });
             }
         }
@@ -479,29 +479,41 @@ impl<'a> Meant<'a> {
     /// so the mark that was made with the rule tells it.
     fn rule(&self, row: &RuleRow) -> Option<&'a Rule> {
         let rules = self.0.get(row.chain.as_str())?;
-        let expressions: Vec<Expr> = row.expressions.iter().cloned().map(unnamed).collect();
         let identity = row.identity?;
-        let found = rules.get(&fingerprint(&expressions, row.comment.as_deref(), identity))?;
-        let same = found.rule.comment == row.comment && found.identity == identity;
-        (same && found.expressions == expressions).then_some(found.rule)
+        let found = rules.get(&fingerprint(row.comment.as_deref(), identity))?;
+        let same = found.rule.comment == row.comment
+            && found.identity == identity
+            && found.expressions.len() == row.expressions.len()
+            && found.expressions.iter().zip(&row.expressions).all(|(meant, is)| is_as(is, meant));
+        same.then_some(found.rule)
     }
+}
+
+/// True where an expression of a row is one that [`unnamed`] has left.
+fn is_as(is: &Expr, meant: &Expr) -> bool {
+    if !looks_into_unnamed(is) {
+        return is == meant;
+    }
+    let attributes = is.attributes.iter().filter(|(attribute, _)| **attribute != 1);
+    is.name == meant.name && meant.set.is_none() && attributes.eq(&meant.attributes)
+}
+
+fn looks_into_unnamed(expression: &Expr) -> bool {
+    expression.is("lookup") && expression.set_name().is_none_or(|name| name.starts_with("__"))
 }
 
 /// An expression as it is whatever the kernel calls the set that it looks into.
 fn unnamed(expression: Expr) -> Expr {
     let mut expression = expression.settled();
-    let anonymous =
-        expression.is("lookup") && expression.set_name().is_none_or(|name| name.starts_with("__"));
-    if anonymous {
+    if looks_into_unnamed(&expression) {
         expression.attributes.remove(&1);
         expression.set = None;
     }
     expression
 }
 
-fn fingerprint(expressions: &[Expr], comment: Option<&str>, mark: u64) -> u64 {
-    let text = comment.unwrap_or_default();
-    identity(expressions) ^ mark.rotate_left(1) ^ crate::name::fnv1a(&[text.as_bytes()])
+fn fingerprint(comment: Option<&str>, mark: u64) -> u64 {
+    mark ^ crate::name::fnv1a(&[comment.unwrap_or_default().as_bytes()])
 }
 
 fn be32(value: &[u8]) -> Option<u32> {

@@ -4,7 +4,7 @@ use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 
 use super::*;
 use crate::name::YardName;
-use crate::nft::expr::{Collection, Element, Expr, NESTED, SET_ANONYMOUS, SET_MAP};
+use crate::nft::expr::{Collection, Element, Expr, NESTED, SET_ANONYMOUS, SET_MAP, nest};
 use crate::nft::{Chain, Edit, Flowtable, Policy, Rule, Table};
 use crate::state::FlowDevice;
 
@@ -75,9 +75,11 @@ fn userdata(key: u8, value: &[u8]) -> Vec<u8> {
 
 /// A hash of expressions, with what their sets hold.
 pub(super) fn identity(expressions: &[Expr]) -> u64 {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut encoded) = (Vec::with_capacity(512), Vec::with_capacity(128));
     for expression in expressions {
-        bytes.extend(expression.encoded());
+        encoded.clear();
+        expression.encode(&mut encoded);
+        bytes.extend(&encoded);
         for element in expression.set.iter().flat_map(|set| &set.elements) {
             bytes.extend(&element.key);
             bytes.extend(element.flags.to_be_bytes());
@@ -202,13 +204,13 @@ impl Transaction {
     fn rule(&mut self, table: &str, chain: &str, rule: &Rule, before: Option<u64>) {
         let compiled = rule.compile();
         let mark = rule_mark(rule, &compiled);
-        let mut list = Vec::with_capacity(64 * compiled.len());
+        let mut list = Vec::with_capacity(96 * compiled.len());
         for mut expression in compiled {
             if let Some(set) = expression.set.take() {
                 let (name, id) = self.anonymous(table, &set);
                 expression = expression.text(1, &name).be32(4, id);
             }
-            push(&mut list, 1 | NESTED, &expression.encoded());
+            nest(&mut list, 1 | NESTED, |list| expression.encode(list));
         }
         let mut body = self.body(table);
         push_text(&mut body, 2, chain);

@@ -48,10 +48,13 @@ pub(super) fn find(firewall: &Firewall, report: &mut Report) {
 const COMPARED: usize = 500;
 
 fn rules(filter: &Filter, report: &mut Report) {
-    for (at, rule) in filter.rules.iter().enumerate() {
-        let is_final = |r: &&Rule| r.limit.is_none() && r.connections.is_none();
-        let mut earlier = filter.rules[..at].iter().filter(is_final).take(COMPARED);
-        let Some(first) = earlier.find(|first| shadows(first, rule)) else { continue };
+    let mut earlier: Vec<&Rule> = Vec::new();
+    for rule in &filter.rules {
+        let found = earlier.iter().copied().find(|first| shadows(first, rule));
+        if rule.limit.is_none() && rule.connections.is_none() && earlier.len() < COMPARED {
+            earlier.push(rule);
+        }
+        let Some(first) = found else { continue };
         let is_all = |r: &Rule| {
             r.what.is_empty() && r.from == [End::Any] && r.to == [End::Any] && r.ipv6.is_none()
         };
