@@ -21,7 +21,7 @@ use record::Record;
 use std::io;
 use std::process::ExitCode;
 
-/// Size at which the slow peers run, once.
+/// Size at which Mininet runs, once.
 const PEER_SIZE: usize = 300;
 
 fn main() -> ExitCode {
@@ -103,9 +103,11 @@ fn bench(options: &Options) -> io::Result<ExitCode> {
         }
     }
     if options.peers {
+        // Once, and beside the largest yards: what it costs a node grows with them.
+        let size = options.sizes.iter().copied().max().unwrap_or(PEER_SIZE);
         for &shape in &options.shapes {
-            let label = format!("ip-batch {} {PEER_SIZE}", shape.name());
-            take(&label, tool::ip_batch(shape, PEER_SIZE));
+            let label = format!("ip-batch {} {size}", shape.name());
+            take(&label, tool::ip_batch(shape, size));
         }
         if options.shapes.contains(&Shape::Star) {
             match tool::mininet(PEER_SIZE) {

@@ -115,11 +115,9 @@ fn targets(text: &mut String, options: &Options, records: &[Record], shape: Shap
     judge("nothing left: drain over the floor's, ms", excess, &within(DRAIN_NOISE));
     judge("memory < 100 MiB", Some(netyard.memory()), &|value| value < 100.0);
     judge("first ping <= 50 ms, share", Some(share(&netyard)), &at_least(1.0));
-    if nodes == PEER_SIZE {
-        let against = |tool| cell(tool, nodes).map(|peer| peer.up() / up);
-        judge("ip -batch / up >= 12", against("ip-batch"), &at_least(12.0));
-        judge("Mininet / up >= 20", against("mininet"), &at_least(20.0));
-    }
+    let against = |tool| cell(tool, nodes).map(|peer| peer.up() / up);
+    judge("ip -batch / up >= 12", against("ip-batch"), &at_least(12.0));
+    judge("Mininet / up >= 20", against("mininet"), &at_least(20.0));
     let (least, most) = (options.sizes.iter().min(), options.sizes.iter().max());
     if let (Some(&least), Some(&most)) = (least, most)
         && nodes == most
