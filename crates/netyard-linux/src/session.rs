@@ -1,11 +1,11 @@
 //! A command at work on one yard.
 
+mod inside;
 mod measure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::process::ExitStatus;
 
 use netyard_core::facts::{Facts, HostInterface, Survey};
 use netyard_core::name::{InterfaceName, NodeName, YardName};
@@ -20,10 +20,9 @@ use crate::files::Files;
 use crate::journal::{self, Interrupted, Journal};
 use crate::keeper::Keeper;
 use crate::netlink::Ears;
-use crate::netns::{self, Inside, Published, Sort, Worker};
+use crate::netns::{self, Published, Sort, Worker};
 use crate::observe::{self, Depth, Finding, Question, Sight};
 use crate::place::Sites;
-use crate::probe::Spaces;
 use crate::record::{Lent, Record};
 use crate::run::{self, Progress, Run};
 use crate::state_dir::{self, Lock, StateDir};
@@ -660,61 +659,6 @@ impl Session {
         self.dir.remove()?;
         self.lock = None;
         Ok(())
-    }
-
-    /// The namespaces of the yard and its host, to send probes from.
-    pub fn spaces(&mut self) -> Result<Spaces, Error> {
-        if self.sites.is_none() {
-            self.look(&State::default())?;
-        }
-        let failed = |e| Error::system("could not hold a namespace", e);
-        let mut spaces = Spaces::default();
-        spaces.insert(Place::Host, netns::open_own("net").map_err(failed)?);
-        for site in self.sites.iter().flat_map(Sites::own) {
-            spaces.insert(site.place.clone(), site.net.try_clone().map_err(failed)?);
-        }
-        Ok(spaces)
-    }
-
-    /// Follows one packet through every namespace it crosses. `desired` says what
-    /// should be there. Call [`Self::observe`] first.
-    pub fn explain(
-        &mut self,
-        question: &crate::trace::Question,
-        desired: &State,
-    ) -> Result<netyard_core::explain::Journey, Error> {
-        if self.sites.is_none() {
-            self.look(desired)?;
-        }
-        let mut sites = self.sites.take().unwrap_or_default();
-        let yard = &self.yard;
-        let follow = |worker: &mut Worker| {
-            crate::trace::explain(worker, &mut sites, yard, desired, question)
-        };
-        let journey = Worker::run(follow).map_err(no_thread)?;
-        self.sites = Some(sites);
-        journey
-    }
-
-    /// Runs a program inside a node, with the caller's terminal; an empty `argv`
-    /// is the user's shell.
-    pub fn exec(&mut self, node: &NodeName, argv: &[String]) -> Result<ExitStatus, Error> {
-        self.asked_for = Some(node.clone());
-        let failed = |e| Error::system(format!("could not run a program in `{node}`"), e);
-        let nothing = State::default();
-        let finding = self.finding(&nothing, Depth::Whole);
-        let find = |worker: &mut Worker| observe::find_node(worker, &finding, node);
-        let site = Worker::run(find).map_err(no_thread)??.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("node `{node}` is not up"))
-                .hint("`netyard up` brings it up")
-        })?;
-        let net = site.net.try_clone().map_err(failed)?;
-        let uts = site.uts.as_ref().map(|uts| uts.try_clone()).transpose().map_err(failed)?;
-        let inside = Inside::new(net, uts, &self.files.directory(&site.netns)).map_err(failed)?;
-        let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned());
-        let argv = if argv.is_empty() { &[shell][..] } else { argv };
-        crate::process::foreground(inside, argv)
-            .map_err(|e| Error::system(format!("could not run `{}` in `{node}`", argv[0]), e))
     }
 }
 
