@@ -17,6 +17,7 @@ mod metrics;
 mod pure;
 mod raw;
 mod readme;
+mod serve;
 mod site;
 mod ui;
 mod uplink;
