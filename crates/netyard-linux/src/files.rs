@@ -117,7 +117,7 @@ impl Files {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             match fs::read_to_string(entry.path()) {
-                Ok(text) if text.starts_with(File::MARK) => files.push((name, text)),
+                Ok(text) if text.starts_with(File::MARK) => files.push((name, File::own(text))),
                 _ => {}
             }
         }

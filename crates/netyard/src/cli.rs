@@ -97,6 +97,8 @@ enum Command {
     Keeper(command::keeper::Keeper),
     #[command(hide = true)]
     Serve(command::serve::Serve),
+    #[command(hide = true)]
+    Client(command::client::Client),
     #[command(name = "__complete", hide = true)]
     Complete(command::complete::Complete),
     /// Be a bug, so that a test sees what one looks like
@@ -138,6 +140,7 @@ pub fn run() -> Result {
         Command::Man(c) => c.run(),
         Command::Keeper(c) => c.run(),
         Command::Serve(c) => c.run(),
+        Command::Client(c) => c.run(),
         Command::Complete(c) => c.run(),
         Command::Bug => panic!("asked for"),
     }

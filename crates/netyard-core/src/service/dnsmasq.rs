@@ -132,6 +132,7 @@ pub fn lease(line: &str, network: &FullName) -> Option<Lease> {
         // It writes 0 for what never ends.
         until: if until == 0 { u64::MAX } else { until },
         state: LeaseState::Bound,
+        via: None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! A lease: who has which address until when.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub struct Lease {
     pub until: u64,
     /// What became of it.
     pub state: LeaseState,
+    /// The router that a delegated prefix is behind, by its address on the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Ipv6Addr>,
 }
 
 /// What became of a lease.

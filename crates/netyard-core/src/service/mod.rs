@@ -2,7 +2,7 @@
 //!
 //! One file for each service. What is pure of it is here: how the file says it,
 //! what a server is told ([`served`]), and what it answers, packet by packet
-//! ([`dhcp4`], [`dns`]), with the time as an argument. Sockets are in
+//! ([`dhcp4`], [`dhcp6`], [`ra`], [`dns`]), with the time as an argument. Sockets are in
 //! `netyard-linux`.
 //!
 //! Services of a node stand below its `services:`. Those that netyard knows by
@@ -16,10 +16,13 @@
 //! ```
 
 mod care;
+pub mod client;
 pub mod dhcp4;
+pub mod dhcp6;
 pub mod dns;
 pub mod dnsmasq;
 pub mod lease;
+pub mod ra;
 mod run;
 pub mod served;
 

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
+use super::dhcp6::Dhcp6;
+use super::ra::Ra;
 use crate::addr::Mac;
 use crate::name::{FullName, InterfaceName};
 
@@ -36,6 +38,12 @@ pub struct ServedNetwork {
     /// `dhcp:`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dhcp4: Option<Dhcp4>,
+    /// `ra:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ra: Option<Ra>,
+    /// `dhcp6:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp6: Option<Dhcp6>,
     /// `dns:`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,

@@ -269,6 +269,17 @@ pub struct File {
 impl File {
     /// What the first line of every file begins with that netyard wrote.
     pub const MARK: &'static str = "# made by netyard";
+
+    /// A line after which others write: clients, what their leases say.
+    pub const LEASED: &'static str = "# from here on by leases:\n";
+
+    /// What is netyard's of a content that was read.
+    pub fn own(mut content: String) -> String {
+        if let Some(at) = content.find(Self::LEASED) {
+            content.truncate(at + Self::LEASED.len());
+        }
+        content
+    }
 }
 
 /// A command that runs once in a node, when its network is complete.

@@ -18,6 +18,7 @@ mod attribute;
 pub mod conntrack;
 pub mod device;
 pub mod flow;
+pub mod leased;
 pub mod link;
 pub mod lookup;
 pub mod mark;

@@ -251,6 +251,7 @@ mod tests {
             name: None,
             until,
             state: LeaseState::Bound,
+            via: None,
         }
     }
 

@@ -9,11 +9,14 @@
 //! A new service is a file here with a [`Service`], and a line in [`OPENERS`].
 
 mod dhcp4;
+mod dhcp6;
 mod dns;
 mod leases;
-mod packet;
-mod socket;
-mod world;
+pub(crate) mod link6;
+pub(crate) mod packet;
+mod ra;
+pub(crate) mod socket;
+pub(crate) mod world;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -42,13 +45,23 @@ trait Service {
     fn due(&mut self, world: &mut World) {
         let _ = world;
     }
+
+    /// The server ends, and does not come back at once.
+    fn end(&mut self, world: &mut World) {
+        let _ = world;
+    }
 }
 
 /// Starts a service on a network: none where the network does not have it.
 type Opener = fn(&ServedNetwork, &Served, &mut World) -> io::Result<Option<Box<dyn Service>>>;
 
 /// All services, with what messages call them.
-const OPENERS: &[(&str, Opener)] = &[("DHCPv4", dhcp4::open), ("DNS", dns::open)];
+const OPENERS: &[(&str, Opener)] = &[
+    ("DHCPv4", dhcp4::open),
+    ("router advertisements", ra::open),
+    ("DHCPv6", dhcp6::open),
+    ("DNS", dns::open),
+];
 
 /// How long a service that could not start waits to be tried again.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -213,6 +226,15 @@ impl Server {
         }
     }
 
+    fn end(&mut self) {
+        for index in 0..self.slots.len() {
+            self.world.turn_to(index);
+            if let SlotState::Running(service) = &mut self.slots[index].state {
+                service.end(&mut self.world);
+            }
+        }
+    }
+
     fn timeout(&self) -> Option<Timespec> {
         let deadlines = self.slots.iter().filter_map(|slot| match &slot.state {
             SlotState::Absent => None,
@@ -226,6 +248,7 @@ impl Server {
     /// False when it is to end.
     fn obey_signal(&mut self) -> io::Result<bool> {
         if socket::signal(&self.signals)? != Some(libc::SIGHUP) {
+            self.end();
             return Ok(false);
         }
         match read_config(&self.config) {

@@ -20,7 +20,7 @@ const TTL: u8 = 64;
 const IPPROTO_UDP: u8 = 17;
 
 /// What sends frames out of an interface; it receives none.
-pub(super) struct FrameSocket {
+pub(crate) struct FrameSocket {
     socket: OwnedFd,
     index: u32,
 }

@@ -76,7 +76,7 @@ fn taken(error: io::Error, protocol: &str, address: SocketAddr) -> io::Error {
 }
 
 /// Ties a socket to an interface (`SO_BINDTODEVICE`, socket(7)).
-pub(super) fn bind_to(socket: &OwnedFd, interface: &InterfaceName) -> io::Result<()> {
+pub(crate) fn bind_to(socket: &OwnedFd, interface: &InterfaceName) -> io::Result<()> {
     let name = interface.as_str().as_bytes();
     // SAFETY: the pointer and the length are those of `name`.
     let done = unsafe {
@@ -92,7 +92,7 @@ pub(super) fn bind_to(socket: &OwnedFd, interface: &InterfaceName) -> io::Result
 }
 
 /// A descriptor that these signals come by, instead of interrupting.
-pub(super) fn signals(which: &[libc::c_int]) -> io::Result<OwnedFd> {
+pub(crate) fn signals(which: &[libc::c_int]) -> io::Result<OwnedFd> {
     // SAFETY: the set is made before it is read, and lives as long as the calls.
     unsafe {
         let mut set = std::mem::zeroed::<libc::sigset_t>();
@@ -111,7 +111,7 @@ pub(super) fn signals(which: &[libc::c_int]) -> io::Result<OwnedFd> {
 }
 
 /// The next signal that came.
-pub(super) fn signal(signals: &OwnedFd) -> io::Result<Option<libc::c_int>> {
+pub(crate) fn signal(signals: &OwnedFd) -> io::Result<Option<libc::c_int>> {
     let mut buffer = [0_u8; size_of::<libc::signalfd_siginfo>()];
     match rustix::io::read(signals, &mut buffer[..]) {
         // `ssi_signo` is the first of its fields.
@@ -121,4 +121,10 @@ pub(super) fn signal(signals: &OwnedFd) -> io::Result<Option<libc::c_int>> {
         Ok(_) | Err(rustix::io::Errno::AGAIN) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Binds an IPv6 UDP socket to a port of all addresses.
+pub(super) fn bind6(socket: &OwnedFd, port: u16) -> io::Result<()> {
+    let address = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, port));
+    bind(socket, &address).map_err(|error| taken(error.into(), "udp", address))
 }

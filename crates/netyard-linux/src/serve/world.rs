@@ -1,13 +1,17 @@
 //! What services share: the poller, the leases, the clock, the log.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use netyard_core::addr::Mac;
+use netyard_core::name::FullName;
 use netyard_core::service::dhcp4::Pool;
+use netyard_core::service::ra::Ra;
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::leases::LeaseFile;
@@ -23,6 +27,10 @@ pub(super) struct World {
     /// IPv4 addresses to give: of all networks, because a relay agent may speak
     /// for any of them.
     pub pools: Vec<Pool>,
+    /// What was advertised last on each network.
+    pub advertised: BTreeMap<FullName, Ra>,
+    /// The directory of what survives.
+    data: PathBuf,
 }
 
 impl World {
@@ -30,7 +38,25 @@ impl World {
     pub fn open(data: &Path) -> io::Result<Self> {
         let poller = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let leases = LeaseFile::open(data)?;
-        Ok(Self { poller, turn: 0, now: Instant::now(), leases, pools: Vec::new() })
+        let (pools, advertised, data) = (Vec::new(), BTreeMap::new(), data.to_owned());
+        Ok(Self { poller, turn: 0, now: Instant::now(), leases, pools, advertised, data })
+    }
+
+    /// The server's identifier for DHCPv6 (RFC 8415, 11): made once, of the hardware
+    /// address given then, and kept beside the leases.
+    pub fn duid(&self, mac: Option<Mac>) -> io::Result<Vec<u8>> {
+        let path = self.data.join("duid");
+        match std::fs::read(&path) {
+            Ok(duid) if (4..=130).contains(&duid.len()) => return Ok(duid),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let duid = netyard_core::service::client::duid(mac.unwrap_or(Mac([2, 0, 0, 0, 0, 1])));
+        let beside = path.with_extension("new");
+        std::fs::write(&beside, &duid)?;
+        std::fs::rename(&beside, &path)?;
+        Ok(duid)
     }
 
     pub(super) fn poller(&self) -> BorrowedFd<'_> {
@@ -76,12 +102,12 @@ pub(super) fn origin(data: EventData) -> (u32, u32) {
 }
 
 /// Writes a line to the log, which is standard error.
-pub(super) fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// Tells the supervisor (sd_notify(3)), where there is one.
-pub(super) fn notify(text: &str) {
+pub(crate) fn notify(text: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
     let bytes = path.as_encoded_bytes();
     let address = match bytes.strip_prefix(b"@") {

@@ -1,6 +1,7 @@
 //! One file per command; its doc comment is the help.
 
 pub mod check;
+pub mod client;
 pub mod complete;
 pub mod completions;
 pub mod doctor;

@@ -258,6 +258,7 @@ impl Pool {
             name,
             until,
             state: LeaseState::Bound,
+            via: None,
         };
         if let Some(replaced) = self.leases.insert(address, lease.clone())
             && replaced.client != lease.client

@@ -95,6 +95,7 @@ fn lease(client: &str, last: u8, until: u64) -> Lease {
         name: Some(client.into()),
         until,
         state: LeaseState::Bound,
+        via: None,
     }
 }
 
