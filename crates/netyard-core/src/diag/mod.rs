@@ -5,11 +5,13 @@
 //! folder, one for each message and one file for each subject, so that a reader
 //! finds every sentence netyard says about a file in one place.
 
+pub mod client;
 pub mod expand;
 pub mod firewall;
 pub mod import;
 pub mod service;
 pub mod serving;
+pub mod serving6;
 pub mod shape;
 pub mod syntax;
 pub mod yard;

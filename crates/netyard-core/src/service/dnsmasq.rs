@@ -12,6 +12,7 @@ use std::net::Ipv4Addr;
 
 use super::dhcp4::{OptionForm, option_form};
 use super::lease::{Lease, LeaseState};
+use super::ra::{Preference, Ra};
 use super::served::{Dhcp4, Dns, ServedNetwork, Upstream};
 use crate::addr::Mac;
 use crate::name::FullName;
@@ -44,6 +45,7 @@ pub fn configuration(network: &ServedNetwork) -> String {
     if let Some(dhcp) = &network.dhcp4 {
         addresses(&mut text, dhcp);
     }
+    six(&mut text, network);
     text
 }
 
@@ -106,6 +108,57 @@ fn addresses(text: &mut String, dhcp: &Dhcp4) {
             [one] => writeln!(text, "dhcp-option={code},{one}:"),
             _ => writeln!(text, "dhcp-option={code},{}", digits.join(":")),
         };
+    }
+}
+
+/// Router advertisements and DHCPv6: dnsmasq has one word for both.
+fn six(text: &mut String, network: &ServedNetwork) {
+    let none = Ra::default();
+    let ra = network.ra.as_ref();
+    if let (Some(ra), Some(interface)) = (ra, &network.interface) {
+        let mtu = ra.mtu.map(|mtu| format!("mtu:{mtu},")).unwrap_or_default();
+        let preference = match ra.preference {
+            Preference::Low => "low,",
+            Preference::Medium => "",
+            Preference::High => "high,",
+        };
+        let (interval, lifetime) = (ra.interval, ra.lifetime);
+        let _ = writeln!(
+            text,
+            "enable-ra\nra-param={interface},{mtu}{preference}{interval},{lifetime}"
+        );
+    }
+    let dhcp = network.dhcp6.as_ref();
+    for one in &ra.unwrap_or(&none).prefixes {
+        let (net, length) = (one.net.network(), one.net.prefix_len());
+        let given = dhcp.into_iter().flat_map(|dhcp| &dhcp.ranges);
+        if given.clone().any(|(first, _)| one.net.contains(first)) {
+            continue;
+        }
+        let mode = if ra.is_some_and(|ra| ra.other) { "ra-stateless" } else { "ra-only" };
+        let _ = writeln!(text, "dhcp-range={net},{mode},{length}");
+    }
+    let Some(dhcp) = dhcp else { return };
+    let lease = match dhcp.lease {
+        u32::MAX => "infinite".to_owned(),
+        seconds => seconds.to_string(),
+    };
+    for (first, last) in &dhcp.ranges {
+        let prefix = dhcp.prefixes.iter().find(|prefix| prefix.contains(first));
+        let length = prefix.map_or(64, ipnet::Ipv6Net::prefix_len);
+        let slaac =
+            ra.is_some_and(|ra| ra.prefixes.iter().any(|p| p.autonomous && p.net.contains(first)));
+        let slaac = if slaac { "slaac," } else { "" };
+        let _ = writeln!(text, "dhcp-range={first},{last},{slaac}{length},{lease}");
+    }
+    for reserved in &dhcp.reserved {
+        let name = reserved.name.as_ref().map(|name| format!(",{name}")).unwrap_or_default();
+        let _ = writeln!(text, "dhcp-host={},[{}]{name}", reserved.mac, reserved.address);
+    }
+    let servers: String = dhcp.dns.iter().map(|address| format!(",[{address}]")).collect();
+    let _ = writeln!(text, "dhcp-option=option6:dns-server{servers}");
+    if !dhcp.search.is_empty() {
+        let _ = writeln!(text, "dhcp-option=option6:domain-search,{}", dhcp.search.join(","));
     }
 }
 

@@ -16,6 +16,7 @@ mod reference;
 mod scalar;
 mod schema;
 mod serving;
+mod serving6;
 pub mod shapes;
 pub(crate) mod tree;
 mod uplink;
@@ -35,6 +36,7 @@ use crate::state::{Impairment, RouteKind, RuleAction};
 pub use reference::reference;
 pub use schema::schema;
 pub use serving::{DhcpSpec, Engine, ForwardSpec, NamesSpec, ServingSpec};
+pub use serving6::{Dhcp6Spec, RaSpec};
 pub use uplink::{Exit, OutsidePortSpec, Through, UplinkSpec, WaySpec};
 
 /// What reading a file gives.
@@ -233,6 +235,25 @@ pub struct DnsSpec {
     pub options: Vec<Spanned<String>>,
 }
 
+/// Where an interface has addresses from that are not in the file: the places of
+/// the words.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SourcesSpec {
+    /// A lease by DHCPv4.
+    pub dhcp: Option<Span>,
+    /// A lease by DHCPv6.
+    pub dhcp6: Option<Span>,
+    /// Router advertisements.
+    pub ra: Option<Span>,
+}
+
+impl SourcesSpec {
+    /// True where there is any.
+    pub fn is_any(&self) -> bool {
+        self.dhcp.or(self.dhcp6).or(self.ra).is_some()
+    }
+}
+
 /// An entry of `interfaces:` of a node.
 #[derive(Clone, Debug)]
 pub struct InterfaceSpec {
@@ -258,6 +279,8 @@ pub struct InterfaceSpec {
     pub port_mac: Option<Spanned<Mac>>,
     /// `address:`.
     pub addresses: AddressesSpec,
+    /// The words `dhcp`, `dhcp6` and `ra` among them.
+    pub sources: SourcesSpec,
     /// `dad: true`: duplicate address detection for its IPv6 addresses.
     pub dad: bool,
     /// `gateway:` default routes through this interface.

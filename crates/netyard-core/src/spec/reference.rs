@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::check::expected;
-use super::shapes::{self, firewall, serving};
+use super::shapes::{self, firewall, serving, serving6};
 use crate::expect;
 use crate::interface::{KINDS, bridge};
 use crate::shape::{Field, Shape, Type};
@@ -18,6 +18,9 @@ pub fn reference() -> String {
         ("`host` of a network", &shapes::HOST_SIDE),
         ("`dhcp` of a network", &serving::DHCP),
         ("`dns` of a network", &serving::NAMES),
+        ("`ra` of a network", &serving6::RA),
+        ("`dhcp6` of a network", &serving6::DHCP6),
+        ("`prefix-delegation` of `dhcp6`", &serving6::DELEGATION),
         ("`nodes`", &shapes::NODE),
         ("`dns` of a node", &shapes::DNS),
         ("`interfaces` of a node", &shapes::INTERFACE),

@@ -4,15 +4,20 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
+use super::{Dhcp6Spec, RaSpec};
 use crate::diag::{Span, Spanned};
 
-/// `dhcp:`, `dns:`, `engine:` and `serve:` of a network.
+/// `dhcp:`, `dns:`, `ra:`, `dhcp6:`, `engine:` and `serve:` of a network.
 #[derive(Clone, Debug, Default)]
 pub struct ServingSpec {
     /// `dhcp:`.
     pub dhcp: Option<DhcpSpec>,
     /// `dns:`.
     pub dns: Option<NamesSpec>,
+    /// `ra:`.
+    pub ra: Option<RaSpec>,
+    /// `dhcp6:`.
+    pub dhcp6: Option<Dhcp6Spec>,
     /// `engine:`.
     pub engine: Option<Spanned<Engine>>,
     /// `serve:` the node that serves.
@@ -24,12 +29,13 @@ pub struct ServingSpec {
 impl ServingSpec {
     /// True when anything is served.
     pub fn is_any(&self) -> bool {
-        self.dhcp.is_some() || self.dns.is_some()
+        self.span().is_some()
     }
 
     /// The place of the first that is served.
     pub fn span(&self) -> Option<Span> {
-        self.dhcp.as_ref().map(|d| d.span).or(self.dns.as_ref().map(|d| d.span))
+        let four = self.dhcp.as_ref().map(|d| d.span).or(self.dns.as_ref().map(|d| d.span));
+        four.or(self.ra.as_ref().map(|r| r.span)).or(self.dhcp6.as_ref().map(|d| d.span))
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod firewall;
 pub mod serving;
+pub mod serving6;
 
 use crate::expect::EXPECT;
 use crate::interface::bridge;
@@ -14,6 +15,11 @@ const MTU: Type = Type::Int { min: 68, max: 65536 };
 const VLAN_ID: Type = Type::Int { min: 1, max: 4094 };
 const TEXTS: Type = Type::OneOrMore(&Type::Text);
 const ADDRESS: Type = Type::Either(&[Type::Word(&["auto", "none"]), Type::OneOrMore(&Type::Cidr)]);
+/// Addresses of an interface of a node, which may come by a lease, too.
+const ADDRESSES: Type = Type::Either(&[
+    Type::Word(&["auto", "none", "dhcp", "dhcp6", "ra"]),
+    Type::OneOrMore(&Type::Either(&[Type::Word(&["dhcp", "dhcp6", "ra"]), Type::Cidr])),
+]);
 const PREFIX: Type = Type::Either(&[Type::Word(&["none"]), Type::OneOrMore(&Type::Prefix)]);
 const VIA: Type = Type::Either(&[Type::Ip, Type::Endpoint]);
 const TABLE: Type =
@@ -286,8 +292,8 @@ pub static INTERFACE: Shape = Shape {
         Field::new("network", Type::Text, "The network it is plugged into."),
         Field::new(
             "address",
-            ADDRESS,
-            "Its addresses with their prefix lengths, `auto` or `none`; left out, allotted where it is in a network or on a link.",
+            ADDRESSES,
+            "Its addresses with their prefix lengths, `auto` or `none`; left out, allotted where it is in a network or on a link. From the network: `dhcp`, `dhcp6`, `ra` (router advertisements), or several of these.",
         ),
         Field::new(
             "gateway",

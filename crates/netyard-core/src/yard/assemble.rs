@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use super::address::Addressing;
+use super::client;
 use super::gather::{Cast, Role};
 use super::mtu::Mtus;
 use super::naming::{Named, Names, ShardNames};
@@ -108,7 +109,7 @@ impl Parts<'_> {
             hostname: node.spec.and_then(|s| s.hostname.as_ref()).map(|h| h.value.clone()),
         });
         let commands = node.spec.iter().flat_map(|s| &s.exec).map(|c| c.value.clone());
-        Node {
+        let mut made = Node {
             name: node.name.clone(),
             span: node.span,
             place: node.place.clone(),
@@ -121,7 +122,9 @@ impl Parts<'_> {
             neighbours: std::mem::take(&mut self.settings.neighbours[index]),
             files: std::mem::take(&mut self.settings.files[index]),
             processes: std::mem::take(&mut self.settings.processes[index]),
-        }
+        };
+        made.processes.extend(client::processes(&self.cast, &made));
+        made
     }
 
     fn interface(&self, index: usize) -> Interface {

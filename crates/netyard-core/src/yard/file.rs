@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::address::Addressing;
+use super::client;
 use super::gather::Cast;
 use super::serving::{self, Seat};
 use crate::spec::{DnsSpec, NodeSpec};
@@ -36,6 +37,9 @@ fn of_node(
     let mut files = Vec::new();
     match &spec.dns {
         Some(dns) => files.push(("resolv.conf".to_owned(), resolv_conf(&marker(), dns))),
+        None if client::has_client(cast, index) => {
+            files.push(("resolv.conf".to_owned(), client::resolv_conf(&marker())));
+        }
         None => {
             let served = served_resolver(cast, plan, seats, index, &marker());
             files.extend(served.map(|text| ("resolv.conf".to_owned(), text)));

@@ -35,6 +35,7 @@
 mod address;
 mod assemble;
 mod check;
+mod client;
 mod expect;
 mod file;
 mod firewall;
@@ -52,6 +53,7 @@ mod rule;
 mod segment;
 mod service;
 mod serving;
+mod serving6;
 mod sysctl;
 mod uplink;
 
@@ -301,6 +303,8 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
     let world = firewall::World { cast: &cast, names: &names, plan: &plan, facts };
     let firewalls = firewall::resolve(world, &mut report);
     serving::check(&cast, &plan, &seats, &mut report);
+    serving6::check(&cast, &plan, &seats, &mut report);
+    client::check(&cast, &mut report);
     check::all(&cast, &relations, &segments, &plan, facts, &mut report);
     report.settle(DIAGNOSTICS);
     if report.has_errors() {

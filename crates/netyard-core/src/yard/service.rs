@@ -26,12 +26,26 @@ fn of_node(cast: &Cast<'_>, node: usize, report: &mut Report) -> Vec<Process> {
         let scene = Scene { place, name: spec.name.clone() };
         let mut process = spec.service.process(&scene);
         let wishes = &spec.service.care().after;
+        process.after.extend(wishes.iter().filter_map(|wish| client(cast, node, wish, report)));
         process.after.extend(wishes.iter().filter_map(|wish| need(cast, node, wish, report)));
         process.after.sort();
         process.after.dedup();
         processes.push(process);
     }
     processes
+}
+
+/// The client whose lease is waited for.
+fn client(cast: &Cast<'_>, node: usize, wish: &Spanned<Wish>, report: &mut Report) -> Option<Need> {
+    let Wish::Lease(name) = &wish.value else { return None };
+    let interface = cast.interface(node, name)?;
+    match super::client::name(cast, interface) {
+        Some(client) => Some(Need::Process(cast.nodes[node].place.clone(), client)),
+        None => {
+            report.push(crate::diag::client::no_client(name, wish.span));
+            None
+        }
+    }
 }
 
 fn need(cast: &Cast<'_>, node: usize, wish: &Spanned<Wish>, report: &mut Report) -> Option<Need> {

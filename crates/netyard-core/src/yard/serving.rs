@@ -92,7 +92,7 @@ fn seat(cast: &Cast<'_>, network: usize, report: &mut Report) -> Option<Seat> {
     Some(Seat::Bridge)
 }
 
-fn is_router(cast: &Cast<'_>, interface: usize) -> bool {
+pub(super) fn is_router(cast: &Cast<'_>, interface: usize) -> bool {
     let node = cast.nodes[cast.interfaces[interface].node].spec;
     node.and_then(|n| n.forward.as_ref()).is_some_and(|forward| forward.value)
 }
@@ -116,7 +116,7 @@ pub(super) fn resolver(
 }
 
 /// The domain of a network's names.
-fn domain(cast: &Cast<'_>, names: &NamesSpec) -> String {
+pub(super) fn domain(cast: &Cast<'_>, names: &NamesSpec) -> String {
     if let Some(said) = &names.domain {
         return said.value.trim_end_matches('.').to_lowercase();
     }
@@ -243,17 +243,20 @@ impl Stage<'_, '_> {
         let dhcp4 = spec.serving.dhcp.as_ref();
         let dhcp4 = dhcp4.and_then(|dhcp| self.dhcp4(index, seat, dhcp, &addresses));
         let dns = spec.serving.dns.as_ref().map(|names| self.dns(index, seat, names));
+        let own = addresses.clone();
         ServedNetwork {
             network: spec.name.value.clone(),
             interface: Some(interface),
             addresses,
             dhcp4,
+            ra: spec.serving.ra.as_ref().map(|ra| self.ra(index, seat, ra, &own)),
+            dhcp6: spec.serving.dhcp6.as_ref().map(|dhcp6| self.dhcp6(index, dhcp6, &own)),
             dns,
         }
     }
 
     /// The interfaces in a network, with their nodes.
-    fn members(&self, network: usize) -> impl Iterator<Item = (&Node, &Interface)> {
+    pub(super) fn members(&self, network: usize) -> impl Iterator<Item = (&Node, &Interface)> {
         let all = self.nodes.iter().flat_map(|node| node.interfaces.iter().map(move |i| (node, i)));
         all.filter(move |(_, interface)| match interface.attachment {
             Attachment::Network(index) | Attachment::Bridge(index) => index == network,
@@ -397,7 +400,11 @@ impl Stage<'_, '_> {
 }
 
 /// A node in the network, or a hardware address.
-fn client(stage: &Stage<'_, '_>, network: usize, who: &str) -> Option<(Mac, Option<String>)> {
+pub(super) fn client(
+    stage: &Stage<'_, '_>,
+    network: usize,
+    who: &str,
+) -> Option<(Mac, Option<String>)> {
     if let Ok(mac) = who.parse::<Mac>() {
         return Some((mac, None));
     }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::client;
 use super::forward::{self, Need};
 use super::gather::{Cast, Node};
 use super::relate::Relations;
@@ -140,6 +141,7 @@ fn of_node(
     }
     settings.add_forwarding();
     settings.add_dad(cast);
+    settings.add_router_advertisements(cast);
     if cast.is_host(index) {
         settings.add_needs(needs);
         settings.check_rp_filter(facts);
@@ -240,6 +242,26 @@ impl Settings<'_, '_> {
             let interface = &cast.interfaces[i];
             if interface.spec.is_some_and(|spec| spec.dad) {
                 add((Some(interface.name.clone()), DAD[1].to_owned()), "1", interface.span);
+            }
+        }
+    }
+
+    /// `address: ra`: what the kernel does with router advertisements. What the file
+    /// says of the same setting wins.
+    fn add_router_advertisements(&mut self, cast: &Cast<'_>) {
+        let forwarding = self.values.get(&(None, FORWARD[1].to_owned()));
+        let forwards = forwarding.is_some_and(|(value, _)| value != "0");
+        for &i in &self.node.interfaces {
+            let settings = client::settings(client::sources(cast, i), forwards);
+            for (setting, value, span) in settings {
+                let key = format!("net/ipv6/conf/{{if}}/{setting}");
+                let key = (Some(cast.interfaces[i].name.clone()), key);
+                self.values.entry(key).or_insert_with(|| (value.to_owned(), span));
+            }
+            if let Some(span) = client::deaf(cast, i) {
+                let key = "net/ipv6/conf/{if}/accept_ra".to_owned();
+                let key = (Some(cast.interfaces[i].name.clone()), key);
+                self.values.entry(key).or_insert_with(|| ("0".to_owned(), span));
             }
         }
     }

@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_router_outside_the_subnet_is_on_the_link_all_the_same() {
         let far = Lease4 { address: "10.1.0.100/32".parse().unwrap(), ..lease() };
-        let text = |lease| -> Vec<String> {
+        let text = |lease: &Lease4| -> Vec<String> {
             let all = routes(lease).into_iter();
             all.map(|(net, via)| format!("{net} {}", via.map_or("-".into(), |v| v.to_string())))
                 .collect()

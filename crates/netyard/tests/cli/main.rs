@@ -7,6 +7,7 @@ mod alone;
 mod bad_input;
 mod command;
 mod doctor;
+mod dynamic;
 mod examples;
 mod expect;
 mod explain;

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::{Seen, beside, exclusive};
 use crate::diag::{Report, Spanned, shape as say};
 use crate::shape::{Record, Value};
-use crate::spec::{AddressesSpec, PortVlansSpec, ViaSpec};
+use crate::spec::{AddressesSpec, PortVlansSpec, SourcesSpec, ViaSpec};
 
 /// The networks of a list key.
 pub(super) fn nets(record: &Record, key: &str) -> Vec<Spanned<IpNet>> {
@@ -26,10 +26,34 @@ pub(super) fn prefixes(record: &Record) -> Option<Vec<Spanned<IpNet>>> {
 /// `address:`.
 pub(super) fn addresses(record: &Record) -> AddressesSpec {
     match record.values.get("address").map(|v| &v.value) {
-        Some(Value::Text(word)) if word == "none" => AddressesSpec::None,
-        Some(Value::List(_)) => AddressesSpec::These(nets(record, "address")),
+        // By a lease or by advertisements: nothing of it is known before.
+        Some(Value::Text(word)) if word != "auto" => AddressesSpec::None,
+        Some(Value::List(_)) => match nets(record, "address") {
+            list if list.is_empty() && sources(record).is_any() => AddressesSpec::None,
+            list => AddressesSpec::These(list),
+        },
         _ => AddressesSpec::Auto,
     }
+}
+
+/// The words of `address:` that say where addresses come from.
+pub(super) fn sources(record: &Record) -> SourcesSpec {
+    let mut sources = SourcesSpec::default();
+    let Some(value) = record.values.get("address") else { return sources };
+    let mut take = |value: &Spanned<Value>| {
+        let Value::Text(word) = &value.value else { return };
+        match word.as_str() {
+            "dhcp" => sources.dhcp = Some(value.span),
+            "dhcp6" => sources.dhcp6 = Some(value.span),
+            "ra" => sources.ra = Some(value.span),
+            _ => {}
+        }
+    };
+    match &value.value {
+        Value::List(list) => list.iter().for_each(take),
+        _ => take(value),
+    }
+    sources
 }
 
 /// The addresses of a list of values.

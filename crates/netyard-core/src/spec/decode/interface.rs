@@ -1,6 +1,6 @@
 //! Entries of `interfaces:`.
 
-use super::address::{addresses, port_vlans, via};
+use super::address::{addresses, port_vlans, sources, via};
 use super::{beside, full_name, kernel_name, link, settings};
 use crate::diag::{Report, Spanned, shape as say};
 use crate::interface::{BridgePort, Kind, kind_entry};
@@ -39,6 +39,7 @@ pub(super) fn read(
         port_name: if physical { None } else { kernel_name(record, "host-name", report) },
         port_mac: record.mac("port-mac"),
         addresses: addresses(record),
+        sources: sources(record),
         dad: record.bool("dad").is_some_and(|d| d.value),
         no_gateway: record.text("gateway").is_some(),
         gateways: record.list("gateway").iter().filter_map(via).collect(),

@@ -10,6 +10,7 @@ mod link;
 mod node;
 mod route;
 mod serving;
+mod serving6;
 mod uplink;
 
 use std::collections::BTreeSet;

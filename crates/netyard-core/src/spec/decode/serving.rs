@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{address, texts};
+use super::{address, serving6, texts};
 use crate::diag::{Report, Spanned, serving as say};
 use crate::service::dhcp4::{OptionForm, named_option, option_names};
 use crate::shape::{Record, Value};
@@ -17,6 +17,8 @@ pub(super) fn read(record: &Record, report: &mut Report) -> ServingSpec {
     ServingSpec {
         dhcp: section(record, "dhcp").map(|section| dhcp(&section, report)),
         dns: section(record, "dns").map(|section| names(&section)),
+        ra: section(record, "ra").map(|section| serving6::ra(&section, report)),
+        dhcp6: section(record, "dhcp6").map(|section| serving6::dhcp6(&section, report)),
         engine,
         serve: record.text("serve"),
         unsure: record.failed.iter().any(|key| matches!(*key, "dhcp" | "dns")),

@@ -1,5 +1,6 @@
 //! What may be served on a network.
 
+use super::serving6;
 use crate::shape::{Field, Shape, Type};
 
 const ON: Type = Type::Word(&["on", "off", "true", "false"]);
@@ -18,6 +19,16 @@ pub static SERVING: Shape = Shape {
             "dns",
             Type::Either(&[ON, Type::Record(&NAMES)]),
             "Answers for the names of the yard's nodes and of leases, and forwards the rest: `on`, or a mapping that says more.",
+        ),
+        Field::new(
+            "ra",
+            Type::Either(&[ON, Type::Record(&serving6::RA)]),
+            "Router advertisements: hosts make themselves IPv6 addresses and find the way out; `on`, or a mapping that says more.",
+        ),
+        Field::new(
+            "dhcp6",
+            Type::Either(&[ON, Type::Record(&serving6::DHCP6)]),
+            "Gives IPv6 addresses, and prefixes to routers, to whoever asks: `on`, or a mapping that says more.",
         ),
         Field::new(
             "engine",
