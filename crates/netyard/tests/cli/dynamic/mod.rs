@@ -4,6 +4,7 @@
 
 mod client;
 mod server;
+mod yard;
 
 use std::fs;
 use std::path::{Path, PathBuf};
