@@ -17,7 +17,7 @@ const TEXTS: Type = Type::OneOrMore(&Type::Text);
 const ADDRESS: Type = Type::Either(&[Type::Word(&["auto", "none"]), Type::OneOrMore(&Type::Cidr)]);
 /// Addresses of an interface of a node, which may come by a lease, too.
 const ADDRESSES: Type = Type::Either(&[
-    Type::Word(&["auto", "none", "dhcp", "dhcp6", "ra"]),
+    Type::Word(&["auto", "none"]),
     Type::OneOrMore(&Type::Either(&[Type::Word(&["dhcp", "dhcp6", "ra"]), Type::Cidr])),
 ]);
 const PREFIX: Type = Type::Either(&[Type::Word(&["none"]), Type::OneOrMore(&Type::Prefix)]);

@@ -10,7 +10,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressProtocol, CacheInfo};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, CacheInfo,
+};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -61,10 +63,15 @@ impl LeasedAddress {
         (cache.ifa_preferred, cache.ifa_valid) = (self.preferred, self.valid);
         message.attributes.push(AddressAttribute::CacheInfo(cache));
         message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(LEASED)));
-        if let IpNet::V4(net) = self.net
-            && net.prefix_len() < 31
-        {
-            message.attributes.push(AddressAttribute::Broadcast(net.broadcast()));
+        match self.net {
+            IpNet::V4(net) if net.prefix_len() < 31 => {
+                message.attributes.push(AddressAttribute::Broadcast(net.broadcast()));
+            }
+            // A route to itself would outlive it.
+            IpNet::V6(net) if net.prefix_len() == 128 => {
+                message.attributes.push(AddressAttribute::Flags(AddressFlags::Noprefixroute));
+            }
+            _ => {}
         }
         Request::new(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
     }

@@ -18,6 +18,7 @@ use crate::netlink::{Batch, Protocol, Socket};
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
 const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
 /// `IFF_LOWER_UP` (linux/if.h): the carrier is there.
@@ -78,7 +79,9 @@ impl Kernel {
                     carrier = is_up(flags);
                 }
             }
-            RTM_NEWADDR => match read_address(message) {
+            // One that ends is taken away at once where somebody else has it
+            // (`addrconf_dad_stop`, net/ipv6/addrconf.c).
+            RTM_NEWADDR | RTM_DELADDR => match read_address(message) {
                 Some(ToldAddress {
                     index: at,
                     net: IpNet::V6(net),

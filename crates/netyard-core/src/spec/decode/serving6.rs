@@ -43,9 +43,7 @@ pub(super) fn dhcp6(section: &Spanned<Record>, report: &mut Report) -> Dhcp6Spec
     let lease = match record.text("lease") {
         Some(_) => Some(u32::MAX),
         // From 10 seconds: shorter ones end before they can be renewed.
-        None => {
-            record.milliseconds("lease", 10_000, u64::from(u32::MAX), report).map(|ms| ms / 1000)
-        }
+        None => record.milliseconds("lease", 10_000, 4_294_967_000, report).map(|ms| ms / 1000),
     };
     let fixed = record.map("static").iter().filter_map(|(who, value)| {
         let Value::Ip(ip) = value.value else { return None };

@@ -116,7 +116,7 @@ impl Cable {
     /// Starts dnsmasq as a server of everything.
     fn dnsmasq(&mut self, options: &str) -> usize {
         let line = format!(
-            "dnsmasq --keep-in-foreground --log-facility=- --conf-file=/dev/null --port=0 --user=root --bind-interfaces --interface=s0 --leasefile-ro --no-ping {options}"
+            "dnsmasq --keep-in-foreground --log-facility=- --conf-file=/dev/null --port=0 --user= --group= --bind-interfaces --interface=s0 --leasefile-ro --no-ping {options}"
         );
         self.start("server", &line)
     }

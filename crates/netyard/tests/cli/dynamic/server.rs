@@ -14,6 +14,8 @@ const ROUTES: &str = "ip -n client -6 route";
 
 alone! { Root, fn a_host_makes_an_address_of_what_is_advertised_and_finds_the_way_out() {
     let mut cable = Cable::lay();
+    // Of itself the kernel takes no routes beside the way out.
+    sh("ip netns exec client sysctl -qw net.ipv6.conf.c0.accept_ra_rt_info_max_plen=64");
     let server = cable.serve(RA);
     // The kernel makes it; nobody else is at work there.
     until(ADDRESSES, |text| text.contains("fd00:1:") && text.contains("mngtmpaddr") && !text.contains("tentative"));
