@@ -113,8 +113,8 @@ fn dhcp4() {
 
 #[test]
 fn dns() {
-    let mut resolver = target::resolver();
-    fuzz("dns", |input| target::dns(&mut resolver, input));
+    let (mut resolver, mut clock) = (target::resolver(), 1);
+    fuzz("dns", |input| target::dns(&mut resolver, &mut clock, input));
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Cache {
     /// What is known, its times less the time that it was kept.
     pub fn get(&self, key: &Key, now: u64) -> Option<Found> {
         let entry = self.entries.get(key).filter(|entry| entry.end.0 > now)?;
-        let age = u32::try_from(now - entry.stored).unwrap_or(u32::MAX);
+        let age = u32::try_from(now.saturating_sub(entry.stored)).unwrap_or(u32::MAX);
         let mut found = entry.found.clone();
         for record in found.answers.iter_mut().chain(&mut found.authorities) {
             record.ttl = record.ttl.saturating_sub(age);
