@@ -12,8 +12,7 @@ use std::net::Ipv4Addr;
 
 use super::dhcp4::{OptionForm, option_form};
 use super::lease::{Lease, LeaseState};
-use super::ra::{Preference, Ra};
-use super::served::{Dhcp4, Dns, ServedNetwork, Upstream};
+use super::served::{Dhcp4, Dns, Preference, Ra, ServedNetwork, Upstream};
 use crate::addr::Mac;
 use crate::name::FullName;
 

@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 use super::dhcp6::Dhcp6;
-use super::ra::Ra;
+pub use super::ra::{Preference, Ra};
 use crate::addr::Mac;
 use crate::name::{FullName, InterfaceName};
 
