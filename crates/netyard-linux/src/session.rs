@@ -137,10 +137,11 @@ pub fn list_yards() -> Result<Vec<Known>, Error> {
     names.extend(netns::yards().map_err(|e| Error::system("could not list the yards", e))?);
     let known = |yard: YardName| {
         let namespaces = Published::of(&yard).names(Sort::Net).map_or(0, |names| names.len());
-        let record = Record::read(&StateDir::new(&base, &yard)).unwrap_or_default();
-        let keeper_ended = rootless
-            && record.is_some_and(|record| !record.is_of_any_host())
-            && Keeper::find(&yard)?.is_none();
+        let was_up = || {
+            let record = Record::read(&StateDir::new(&base, &yard)).unwrap_or_default();
+            record.is_some_and(|record| !record.is_of_any_host())
+        };
+        let keeper_ended = rootless && Keeper::find(&yard)?.is_none() && was_up();
         Ok(Known { yard, namespaces, keeper_ended })
     };
     names.into_iter().map(known).collect()

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use netyard_core::diag::{Diagnostic, Label, Report, Severity, Source, Sources, Span};
 use serde_json::{Value, json};
 
-use super::{HINT, note, to_stderr};
+use super::{HINT, as_called, note, to_stderr};
 
 /// A longer source line is not shown: the message and the place say enough,
 /// and a terminal can do nothing with a megabyte.
@@ -127,7 +127,7 @@ fn render(texts: &[Text<'_>], diagnostic: &Diagnostic) -> String {
     rendered.push('\n');
     rendered.push_str(&places);
     for hint in &diagnostic.hints {
-        rendered.push_str(&format!("{HINT}hint{HINT:#}: {}\n", printable(hint)));
+        rendered.push_str(&format!("{HINT}hint{HINT:#}: {}\n", printable(&as_called(hint))));
     }
     rendered
 }

@@ -4,7 +4,7 @@ use netyard_core::check::{Finding, Severity};
 use netyard_core::state::Place;
 use serde_json::Value;
 
-use super::{BOLD, ERROR, FAINT, HINT, WARNING};
+use super::{BOLD, ERROR, FAINT, HINT, WARNING, as_called};
 
 /// Its sentence, what was seen, what to do.
 pub fn finding_text(finding: &Finding) -> String {
@@ -24,7 +24,7 @@ pub fn finding_text(finding: &Finding) -> String {
         finding.evidence.iter().map(|(name, value)| word(name, value)).collect();
     text += &format!("  {FAINT}seen: {}{FAINT:#}\n", seen.join(", "));
     for fix in &finding.fixes {
-        text += &format!("{HINT}hint{HINT:#}: {fix}\n");
+        text += &format!("{HINT}hint{HINT:#}: {}\n", as_called(fix));
     }
     text
 }

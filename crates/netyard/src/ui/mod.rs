@@ -9,6 +9,7 @@ mod plan;
 mod progress;
 mod table;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -84,7 +85,23 @@ pub fn show_finding(finding: &netyard_core::check::Finding) {
 
 /// Something to do.
 pub fn hint(text: &str) {
-    to_stderr(&format!("{HINT}hint{HINT:#}: {text}\n"));
+    to_stderr(&format!("{HINT}hint{HINT:#}: {}\n", as_called(text)));
+}
+
+/// A hint with its commands as the user calls netyard: who has it in no directory
+/// of the PATH, but calls `target/release/netyard`, can type what the hint says.
+pub fn as_called(hint: &str) -> Cow<'_, str> {
+    let called = std::env::args_os().next().and_then(|program| program.into_string().ok());
+    match called.filter(|program| is_a_way(program)) {
+        Some(program) => hint.replace("`netyard ", &format!("`{program} ")).into(),
+        None => hint.into(),
+    }
+}
+
+/// True for a relative path that can be typed as it is.
+fn is_a_way(program: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    program.contains('/') && !program.starts_with('/') && program.chars().all(plain)
 }
 
 /// Says why a command ended.

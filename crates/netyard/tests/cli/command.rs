@@ -84,6 +84,23 @@ hint: `netyard status`, `netyard down`
     site.netyard("down").assert().success().stdout_eq("down: yard `pair` was not up\n");
 }}
 
+alone! { User, fn hints_can_be_typed_by_who_calls_netyard_by_its_path() {
+    let site = Site::new(ADDRESSED);
+    let sh = |line: &str| {
+        let mut sh = std::process::Command::new("sh");
+        sh.args(["-c", line]).current_dir(site.path()).output().expect("sh")
+    };
+    let said = String::from_utf8_lossy(&sh("./netyard up").stderr).into_owned();
+    let hints: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
+    assert!(hints.len() >= 3 && hints.iter().all(|hint| hint.starts_with("./netyard ")), "{said}");
+    for hint in hints {
+        let done = sh(hint);
+        assert!(done.status.success(), "{hint}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    // One of them took the yard down.
+    assert_eq!(site.processes(), Vec::<PathBuf>::new());
+}}
+
 alone! { User, fn a_failing_command_undoes_all_and_leaves_nothing() {
     let site = Site::new("yard: pair\nnodes: { a: { exec: ['exit 7'] } }\n");
     let up = site.netyard("up").assert().code(1).stdout_eq("");
