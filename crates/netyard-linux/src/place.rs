@@ -1,7 +1,7 @@
 //! The yard's namespaces while a command works on them: open, with what was
 //! learnt about the interfaces in each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -37,6 +37,8 @@ pub(crate) struct Site {
     pub names: Names,
     /// MTUs of its interfaces, in bytes.
     pub mtus: BTreeMap<FullName, u32>,
+    /// Those of the yard's that are bonds.
+    pub bonds: BTreeSet<FullName>,
     /// Its links as they were when it was found; for the first look only.
     pub links: Option<Dump>,
     socket: Option<Socket>,
@@ -56,6 +58,7 @@ impl Site {
             uts,
             names: Names::default(),
             mtus: BTreeMap::new(),
+            bonds: BTreeSet::new(),
             links: None,
             socket: None,
             netfilter: None,

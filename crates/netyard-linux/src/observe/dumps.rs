@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use netyard_core::interface::Kind;
 use netyard_core::name::{FullName, NodeName, fnv1a};
 use netyard_core::state::{Command, Key, Object, Place};
 use netyard_core::wire::{self, Request, address, link, neighbour, qdisc, route, rule, vlan};
@@ -74,6 +75,9 @@ pub(super) fn visit(
     let is_others = |one: &&link::Seen| one.mark.as_ref().is_some_and(|m| m.yard != *question.yard);
     let of_others: BTreeSet<FullName> =
         seen.iter().filter(is_others).filter_map(|one| names.full(one.index).cloned()).collect();
+    let ours = || seen.iter().filter_map(|one| one.interface.as_ref());
+    let bonds = ours().filter(|interface| matches!(interface.kind, Kind::Bond(_)));
+    site.bonds = bonds.map(|interface| interface.id.name.clone()).collect();
     found.extend(
         seen.into_iter().filter_map(|one| one.interface).map(|i| Object::Interface(Box::new(i))),
     );

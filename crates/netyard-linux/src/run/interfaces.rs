@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use super::{Failed, Run, words};
 use crate::error::Error;
 use crate::netlink::Batch;
+use crate::place::Site;
 
 /// How often a new interface is tried under another index.
 const TRIES: usize = 4;
@@ -311,7 +312,8 @@ impl<'a> Run<'a> {
     fn is_bonded(&self, interface: &Interface) -> bool {
         interface.master.as_ref().is_some_and(|name| {
             let id = InterfaceId { place: interface.id.place.clone(), name: name.clone() };
-            self.bonds.contains(&id)
+            let was_there = |site: &Site| site.bonds.contains(name);
+            self.bonds.contains(&id) || self.sites.get(&id.place).is_some_and(was_there)
         })
     }
 }
