@@ -22,7 +22,7 @@ mod run;
 pub mod serve;
 mod session;
 mod state_dir;
-mod supervise;
+pub mod supervise;
 mod sysctl;
 mod sysctl_files;
 mod trace;
@@ -35,9 +35,10 @@ pub use pipe::open_to_read;
 pub use process::let_go_of_output;
 pub use run::Progress;
 pub use session::{
-    Access, Applied, Gone, Known, Observation, Proved, RuleCount, Session, Tracked, Trial,
-    list_yards,
+    Access, Applied, Gone, Known, Observation, ProcessState, Proved, RuleCount, Session, Tracked,
+    Trial, list_yards,
 };
+pub use supervise::ProcessPhase;
 pub use trace::Question as ExplainQuestion;
 
 /// Makes the C library take memory in large steps from one arena, for all threads.

@@ -2,6 +2,7 @@
 
 mod inside;
 mod measure;
+mod process;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
@@ -29,6 +30,7 @@ use crate::state_dir::{self, Lock, StateDir};
 use crate::supervise::Shelf;
 
 pub use measure::{Proved, Tracked, Trial};
+pub use process::ProcessState;
 
 /// What a command is going to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,6 +231,9 @@ impl Session {
             lent: Vec::new(),
         };
         session.same_host()?;
+        if access == Access::Write {
+            session.supervise()?;
+        }
         Ok(session)
     }
 
@@ -510,6 +515,7 @@ impl Session {
             let done = self.run(|run| {
                 run.remove_unfinished()?;
                 run.apply(plan, &mut journal, progress)?;
+                run.end_idle_supervisor()?;
                 Ok(run.replies_lost)
             });
             let lost = match done {
@@ -545,6 +551,7 @@ impl Session {
             return error;
         }
         let cleared = journal.end().and_then(|()| {
+            self.run(|run| run.end_idle_supervisor())?;
             let left = self.look(&State::default())?;
             if left.state.is_empty() { self.finish_down() } else { Ok(()) }
         });
@@ -584,7 +591,7 @@ impl Session {
         let mut sites = self.sites.take().unwrap_or_default();
         let unfinished = std::mem::take(&mut self.unfinished);
         let (yard, published, files, dir) = (&self.yard, &self.published, &self.files, &self.dir);
-        let shelf = &self.shelf;
+        let (shelf, rootless) = (&self.shelf, self.rootless);
         let (keeper, record) = (&mut self.keeper, self.record.get_or_insert_default());
         let descriptors = self.descriptors;
         let body = |worker: &mut Worker| {
@@ -597,6 +604,7 @@ impl Session {
                 files,
                 dir,
                 shelf,
+                rootless,
                 record,
                 descriptors,
             );

@@ -80,6 +80,8 @@ enum Command {
     Test(command::test::Test),
     Exec(command::exec::Exec),
     Shell(command::shell::Shell),
+    Logs(command::logs::Logs),
+    Restart(command::restart::Restart),
     Explain(command::explain::Explain),
     Set(command::set::Set),
     Doctor(command::doctor::Doctor),
@@ -95,6 +97,8 @@ enum Command {
     Man(command::man::Man),
     #[command(hide = true)]
     Keeper(command::keeper::Keeper),
+    #[command(hide = true)]
+    Supervisor(command::supervisor::Supervisor),
     #[command(hide = true)]
     Serve(command::serve::Serve),
     #[command(hide = true)]
@@ -125,6 +129,8 @@ pub fn run() -> Result {
         Command::Test(c) => c.run(),
         Command::Exec(c) => c.run(),
         Command::Shell(c) => c.run(),
+        Command::Logs(c) => c.run(),
+        Command::Restart(c) => c.run(),
         Command::Explain(c) => c.run(),
         Command::Set(c) => c.run(),
         Command::Doctor(c) => c.run(),
@@ -139,6 +145,7 @@ pub fn run() -> Result {
         Command::Completions(c) => c.run(),
         Command::Man(c) => c.run(),
         Command::Keeper(c) => c.run(),
+        Command::Supervisor(c) => c.run(),
         Command::Serve(c) => c.run(),
         Command::Client(c) => c.run(),
         Command::Complete(c) => c.run(),

@@ -1,5 +1,7 @@
 //! How a yard is: every node, interface and link, as it should be or not.
 
+mod service;
+
 use std::collections::BTreeMap;
 
 use netyard_core::interface::{Interface, Kind};
@@ -7,7 +9,7 @@ use netyard_core::name::YardName;
 use netyard_core::state::{Impairment, InterfaceId, Key, Object, Place, State};
 use netyard_core::wire::link::{Counters, Pulse};
 use netyard_core::yard::{Attachment, Yard};
-use netyard_linux::{Observation, RuleCount};
+use netyard_linux::{Observation, ProcessState, RuleCount};
 use serde_json::{Value, json};
 
 use crate::impairment;
@@ -25,6 +27,8 @@ pub struct Health {
     pub links: Vec<LinkHealth>,
     /// What rules of firewalls counted, by node.
     pub firewalls: BTreeMap<Place, Vec<RuleCount>>,
+    /// Its services, by node and name.
+    pub services: Vec<ProcessState>,
     /// What else is not well, a sentence each.
     pub problems: Vec<String>,
 }
@@ -100,6 +104,7 @@ impl Health {
             nodes: view.nodes(),
             links: yard.map(|yard| view.links(yard)).unwrap_or_default(),
             firewalls: BTreeMap::new(),
+            services: Vec::new(),
             problems,
         }
     }
@@ -114,7 +119,11 @@ impl Health {
         }
         let ill = self.nodes.iter().filter(|node| !node.is_well()).count();
         let ill_links = self.links.iter().filter(|link| link.state != WELL).count();
+        let ill_services = self.services.iter().filter(|s| !service::is_well(s)).count();
         let health = match (ill, ill_links) {
+            (0, 0) if ill_services > 0 => {
+                format!("{} not well", ui::count(ill_services, "service"))
+            }
             (0, 0) if differs => "differs from the file".to_owned(),
             (0, 0) => "all is well".to_owned(),
             (_, 0) => format!("{} not well", ui::count(ill, "node")),
@@ -158,6 +167,7 @@ impl Health {
         if rows.len() > 1 {
             text.push_str(&format!("\n{}", ui::table(&rows)));
         }
+        text.push_str(&service::text(&self.services, all));
         if counters {
             text.push_str(&self.rules());
         }
@@ -218,8 +228,21 @@ impl Health {
             "links": self.links.iter().map(link).collect::<Vec<_>>(),
             "differences": differences.iter().map(|(line, text)| format!("{}{text}", line.sign())).collect::<Vec<_>>(),
             "firewalls": self.firewalls.iter().map(firewall).collect::<Vec<_>>(),
+            "services": service::json(&self.services),
             "problems": self.problems,
         })
+    }
+}
+
+impl Health {
+    /// With the yard's services; `supervised` says whether anybody watches over them.
+    pub fn and_services(&mut self, services: Vec<ProcessState>, supervised: bool) {
+        self.services = services;
+        if !supervised {
+            let what = "nobody watches over the services: their supervisor was killed; the next \
+                        `up` starts it again";
+            self.problems.push(what.to_owned());
+        }
     }
 }
 

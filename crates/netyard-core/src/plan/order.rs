@@ -331,6 +331,11 @@ pub(super) fn needs<'o>(objects: impl Iterator<Item = Option<&'o Object>>) -> Ve
     for (number, process) in processes {
         edges.extend(process.after.iter().filter_map(|need| match need {
             Need::Process(place, name) => Some((*found.get(&(place, name.as_str()))?, number)),
+            // The client is ready when it has one.
+            Need::Lease(id) => {
+                let client = format!("client-{}", id.name);
+                Some((*found.get(&(&id.place, client.as_str()))?, number))
+            }
             _ => None,
         }));
     }

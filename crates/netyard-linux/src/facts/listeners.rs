@@ -19,8 +19,13 @@ const TCP_CLOSE: u32 = 7;
 /// servers that a network has.
 const OWNED: [u16; 4] = [53, 67, 547, 5353];
 
-/// All of them.
+/// All of them, with the owners of ports that are worth it.
 pub(crate) fn read() -> io::Result<Vec<Listener>> {
+    with_owners(&OWNED)
+}
+
+/// All of them, with the owners of these ports.
+pub(crate) fn with_owners(owned: &[u16]) -> io::Result<Vec<Listener>> {
     let mut socket = Socket::open(Protocol::SocketDiag)?;
     let mut found: Vec<(Listener, u32)> = Vec::new();
     for (protocol, number, state) in
@@ -43,7 +48,7 @@ pub(crate) fn read() -> io::Result<Vec<Listener>> {
             }
         }
     }
-    let wanted = |(listener, _): &&(Listener, u32)| OWNED.contains(&listener.port);
+    let wanted = |(listener, _): &&(Listener, u32)| owned.contains(&listener.port);
     let owners = match found.iter().any(|one| wanted(&one)) {
         true => owners(&found.iter().filter(wanted).map(|(_, inode)| *inode).collect::<Vec<_>>()),
         false => BTreeMap::new(),

@@ -17,7 +17,7 @@ const LONGEST: usize = CHUNK * 260 + 64;
 
 /// A message that came in.
 #[derive(Debug, Default)]
-pub(super) struct Incoming {
+pub(crate) struct Incoming {
     pub word: String,
     pub names: Vec<String>,
     pub fds: Vec<OwnedFd>,
@@ -26,7 +26,7 @@ pub(super) struct Incoming {
 /// The user on the other side of a connection, as this side's user namespace has
 /// it. (Not `rustix`'s: the keeper sees no process number of its clients, and the
 /// type there cannot hold that.)
-pub(super) fn peer_user(socket: BorrowedFd<'_>) -> io::Result<u32> {
+pub(crate) fn peer_user(socket: BorrowedFd<'_>) -> io::Result<u32> {
     let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let mut length = size_of::<libc::ucred>() as libc::socklen_t;
     // SAFETY: `peer` outlives the call and its size is given.
@@ -43,7 +43,7 @@ pub(super) fn peer_user(socket: BorrowedFd<'_>) -> io::Result<u32> {
 }
 
 /// Sends a message.
-pub(super) fn send(
+pub(crate) fn send(
     socket: BorrowedFd<'_>,
     word: &str,
     names: &[&str],
@@ -65,7 +65,7 @@ pub(super) fn send(
 }
 
 /// Receives a message; the end of the connection is `UnexpectedEof`.
-pub(super) fn recv(socket: BorrowedFd<'_>) -> io::Result<Incoming> {
+pub(crate) fn recv(socket: BorrowedFd<'_>) -> io::Result<Incoming> {
     let mut bytes = vec![0; LONGEST];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(CHUNK))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

@@ -12,7 +12,7 @@
 //! instead both sides look at the other's user (`SO_PEERCRED`) and speak with
 //! nobody else.
 
-mod message;
+pub(crate) mod message;
 mod serve;
 
 use std::io::{self, BufRead, BufReader};
@@ -41,6 +41,7 @@ const CHUNK: usize = 250;
 pub struct Keeper {
     socket: OwnedFd,
     pidfd: OwnedFd,
+    pid: u32,
 }
 
 fn address(yard: &YardName, uid: u32) -> io::Result<SocketAddrUnix> {
@@ -71,7 +72,8 @@ impl Keeper {
             return Err(Error::new(ErrorKind::Forbidden, what));
         }
         let pidfd = pidfd_open(peer.pid, PidfdFlags::empty()).map_err(|e| failed(e.into()))?;
-        Ok(Some(Self { socket, pidfd }))
+        let pid = peer.pid.as_raw_nonzero().get().unsigned_abs();
+        Ok(Some(Self { socket, pidfd, pid }))
     }
 
     /// Starts a keeper for the yard and connects to it. `rootless` makes it live
@@ -108,6 +110,11 @@ impl Keeper {
         }
         Self::find(yard)?
             .ok_or_else(|| Error::new(ErrorKind::State, "the keeper ended as soon as it started"))
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// What the keeper's namespaces are entered by.
@@ -159,7 +166,7 @@ impl Keeper {
 
     /// Another handle of the same connection: for one question at a time.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { socket: self.socket.try_clone()?, pidfd: self.pidfd.try_clone()? })
+        Ok(Self { socket: self.socket.try_clone()?, pidfd: self.pidfd.try_clone()?, pid: self.pid })
     }
 
     /// Ends the keeper, and with it all that only it held; returns when it is gone.

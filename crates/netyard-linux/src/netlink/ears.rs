@@ -93,6 +93,18 @@ impl Ears {
         self
     }
 
+    /// Hears when something is written in these directories, too.
+    pub fn and_logs<'p>(mut self, directories: impl IntoIterator<Item = &'p Path>) -> Self {
+        use inotify::{CreateFlags, WatchFlags};
+        let Ok(watch) = inotify::init(CreateFlags::CLOEXEC) else { return self };
+        for directory in directories {
+            let events = WatchFlags::MODIFY | WatchFlags::DELETE | WatchFlags::DELETE_SELF;
+            let _ = inotify::add_watch(&watch, directory, events);
+        }
+        self.fds.push(watch);
+        self
+    }
+
     /// Hears when this becomes readable, too.
     pub(crate) fn and(mut self, fd: OwnedFd) -> Self {
         self.fds.push(fd);

@@ -250,7 +250,7 @@ impl<'a> Look<'a> {
             self.visit(worker, host, &mut Proc::through(self.question.keeper), &mut seen)?;
         }
         let entries = self.question.shelf.all()?.into_iter().filter(|entry| entry.is_there());
-        seen.objects.extend(entries.map(|entry| Object::from(entry.process)));
+        seen.objects.extend(entries.map(|entry| Object::from(entry.definition.process)));
         let state: State = seen.objects.into_iter().collect();
         Ok(Sight {
             state: state.as_managed_by(self.question.desired),

@@ -80,6 +80,9 @@ pub(crate) struct Run<'a> {
     pub files: &'a Files,
     pub dir: &'a StateDir,
     pub shelf: &'a Shelf,
+    /// The caller lacks root outside.
+    pub rootless: bool,
+    supervisor: Option<crate::supervise::Supervisor>,
     pub record: &'a mut Record,
     pub descriptors: u64,
     pub proc: Proc,
@@ -125,6 +128,7 @@ impl<'a> Run<'a> {
         files: &'a Files,
         dir: &'a StateDir,
         shelf: &'a Shelf,
+        rootless: bool,
         record: &'a mut Record,
         descriptors: u64,
     ) -> Self {
@@ -138,6 +142,8 @@ impl<'a> Run<'a> {
             files,
             dir,
             shelf,
+            rootless,
+            supervisor: None,
             record,
             descriptors,
             proc,

@@ -1,14 +1,18 @@
 //! Processes: started when their network is complete, ended before it goes.
 
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
 use netyard_core::plan::Op;
-use netyard_core::state::{Object, Place, Process, Ready};
+use netyard_core::state::{InterfaceId, Need, Object, Place, Process, Ready};
 
 use super::{Failed, Run, refused_by_system, words};
 use crate::error::{Error, ErrorKind};
-use crate::supervise::{Entry, Identity, Launch, Phase, Unlaunched};
+use crate::supervise::{self, Await, Definition, Identity, LOG, Supervisor, Unlaunched};
 
 impl Run<'_> {
-    /// Starts processes, or makes them what they shall be.
+    /// Starts processes, or makes them what they shall be; returns when they are
+    /// ready.
     pub(super) fn processes(&mut self, ops: &[&Op]) -> Vec<Failed> {
         // A process finds the network ready.
         if let Err(error) = self.flush_carriers() {
@@ -16,117 +20,252 @@ impl Run<'_> {
             return vec![Failed { index: 0, error, partly: false }];
         }
         let mut failed = Vec::new();
+        let mut started = Vec::new();
         for (index, op) in ops.iter().enumerate() {
             let done = match op {
-                Op::Add { object: Object::Process(o) } => self.start_process(op, o),
+                Op::Add { object: Object::Process(o) } => {
+                    self.start_process(op, o).map(|()| started.push((index, o)))
+                }
                 Op::Set { from: Object::Process(from), to: Object::Process(to) } => {
-                    self.change_process(op, from, to)
+                    let restarted = self.change_process(op, from, to);
+                    restarted.map(|restarted| started.extend(restarted.then_some((index, to))))
                 }
                 op => Err(words::lost(op, "it is no process")),
             };
             failed.extend(done.err().map(|error| Failed { index, error, partly: true }));
         }
+        for (index, process) in started {
+            let done = self.wait_until_ready(ops[index], process);
+            failed.extend(done.err().map(|error| Failed { index, error, partly: true }));
+        }
         failed
+    }
+
+    /// The yard's supervisor, started where none runs.
+    fn supervisor(&mut self) -> Result<&Supervisor, Error> {
+        if self.supervisor.is_none() {
+            let keeper = self.keeper.as_ref().map(crate::keeper::Keeper::pid);
+            self.worker.go_home().map_err(|e| Error::system("could not go home", e))?;
+            let base = self.dir.base();
+            let found = Supervisor::ensure(self.yard, self.rootless, base, keeper)?;
+            self.supervisor = Some(found);
+        }
+        let lost = || Error::new(ErrorKind::Bug, "a supervisor that is not there");
+        self.supervisor.as_ref().ok_or_else(lost)
     }
 
     fn start_process(&mut self, op: &Op, process: &Process) -> Result<(), Error> {
         let shelf = self.shelf;
         let failed = |e| refused_by_system(op, e);
+        supervise::check(process, shelf).map_err(|why| not_started(op, why))?;
+        self.must_be_free(op, process)?;
+        self.await_needs(op, process)?;
+        let etc = match self.sites.get(&process.place) {
+            Some(site) if process.place != Place::Host => Some(self.files.directory(&site.netns)),
+            _ => None,
+        };
         shelf.prepare(process).map_err(failed)?;
         shelf.write_files(process).map_err(failed)?;
-        let inside = match process.place {
-            Place::Host => None,
-            _ => Some(self.inside(op, &process.place)?),
-        };
-        let yard = self.yard.as_str();
-        self.worker.go_home().map_err(failed)?;
-        let launch = Launch { shelf, process, inside, yard };
-        let mut child = launch.start().map_err(|why| not_started(op, process, why))?;
-        let entry = if process.ready == Ready::Exit {
-            let status = child.wait().map_err(failed)?;
-            if !status.success() {
-                let log = shelf.dir(&process.place, &process.name).join("log");
-                return Err(Error::new(
-                    ErrorKind::System,
-                    format!("{}: {status}", words::could_not(op)),
-                )
-                .extack(Some(crate::process::tail(&log)).filter(|text| !text.is_empty()))
-                .doing(op));
-            }
-            Entry::new(process.clone(), Phase::Done, None)
-        } else {
-            Entry::new(process.clone(), Phase::Running, Identity::of(child.id()))
-        };
-        shelf.write(&entry).map_err(failed)
+        shelf.define(&Definition::new(process.clone(), etc)).map_err(failed)?;
+        self.supervisor()?;
+        let site = self.sites.get(&process.place).filter(|_| process.place != Place::Host);
+        let spaces: Vec<BorrowedFd<'_>> = site
+            .into_iter()
+            .flat_map(|site| std::iter::once(site.fd()).chain(site.uts.iter().map(AsFd::as_fd)))
+            .collect();
+        let Some(supervisor) = &self.supervisor else { return Ok(()) };
+        let begun = supervisor.start(&process.place, &process.name, &spaces);
+        begun.map_err(|why| {
+            Error::new(ErrorKind::System, format!("{}: {why}", words::could_not(op))).doing(op)
+        })
     }
 
-    fn change_process(&mut self, op: &Op, from: &Process, to: &Process) -> Result<(), Error> {
+    /// Fails where somebody else has the port that the process is to listen at.
+    fn must_be_free(&mut self, op: &Op, process: &Process) -> Result<(), Error> {
+        let (protocol, port) = match process.ready {
+            Ready::Tcp(port) => ("tcp", port),
+            Ready::Udp(port) => ("udp", port),
+            _ => return Ok(()),
+        };
+        let failed = |e| refused_by_system(op, e);
+        let Some(site) = self.sites.get(&process.place) else { return Ok(()) };
+        self.worker.enter(site.fd()).map_err(failed)?;
+        let listeners = crate::facts::listeners::with_owners(&[port]).map_err(failed);
+        self.worker.go_home().map_err(failed)?;
+        let mut listeners = listeners?.into_iter();
+        let taken = listeners.find(|found| found.protocol == protocol && found.port == port);
+        let Some(taken) = taken else { return Ok(()) };
+        let owner = match &taken.owner {
+            Some((name, pid)) => format!("`{name}` (process {pid})"),
+            None => "somebody".to_owned(),
+        };
+        let what = format!("{}: {owner} has {protocol} port {port}", words::could_not(op));
+        Err(Error::new(ErrorKind::Refused, what).doing(op).hint("end it, or choose another port"))
+    }
+
+    /// Waits until what the process needs of interfaces is there. Other processes
+    /// that it needs are ready by the order of the steps.
+    fn await_needs(&mut self, op: &Op, process: &Process) -> Result<(), Error> {
+        let failed = |e| refused_by_system(op, e);
+        for need in &process.after {
+            let (what, id): (_, &InterfaceId) = match need {
+                Need::Address(id) => (Await::Address, id),
+                Need::Carrier(id) => (Await::Carrier, id),
+                Need::Process(..) | Need::Lease(_) => continue,
+            };
+            let index = self.index_of(op, id)?;
+            let site = self.site(op, &id.place)?;
+            let net = site.net.try_clone().map_err(failed)?;
+            self.worker.enter(net.as_fd()).map_err(failed)?;
+            let patience = Duration::from_millis(process.patience.into());
+            let came = supervise::wait_for(what, index, patience);
+            self.worker.go_home().map_err(failed)?;
+            if !came.map_err(failed)? {
+                let seconds = patience.as_secs_f64();
+                let what = format!("{}: no {need} after {seconds} s", words::could_not(op));
+                return Err(Error::new(ErrorKind::System, what).doing(op));
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_until_ready(&mut self, op: &Op, process: &Process) -> Result<(), Error> {
+        let answer = self.supervisor()?.wait(&process.place, &process.name);
+        let Err(why) = answer.map_err(|e| refused_by_system(op, e))? else { return Ok(()) };
+        let log = self.shelf.dir(&process.place, &process.name).join(LOG);
+        let said = Some(crate::process::tail(&log)).filter(|text| !text.is_empty());
+        let what = format!("{}: {why}", words::could_not(op));
+        let error = Error::new(ErrorKind::System, what).doing(op);
+        Err(match said {
+            Some(said) => error.extack(Some(format!("its log ends with\n{said}"))),
+            None => error.hint("its log is empty"),
+        })
+    }
+
+    /// True where it was started anew.
+    fn change_process(&mut self, op: &Op, from: &Process, to: &Process) -> Result<bool, Error> {
         let shelf = self.shelf;
         let failed = |e| refused_by_system(op, e);
         let signal = from.reload_to(to).and_then(|name| crate::process::signal(&name));
         let entry = shelf.read(&to.place, &to.name)?;
         if let (Some(signal), Some(entry)) = (signal, &entry)
-            && let Some(identity) = entry.identity
+            && let Some(identity) = entry.identity()
             && let Some(fd) = identity.hold().map_err(failed)?
         {
             shelf.write_files(to).map_err(failed)?;
+            let definition = Definition::new(to.clone(), entry.definition.etc.clone());
+            shelf.define(&definition).map_err(failed)?;
             rustix::process::pidfd_send_signal(&fd, signal).map_err(|e| failed(e.into()))?;
-            let entry = Entry::new(to.clone(), entry.phase, Some(identity));
-            return shelf.write(&entry).map_err(failed);
+            return Ok(false);
         }
-        self.end_process(op, from)?;
-        self.start_process(op, to)
+        supervise::check(to, shelf).map_err(|why| not_started(op, why))?;
+        self.stop_process(op, from)?;
+        self.start_process(op, to)?;
+        Ok(true)
+    }
+
+    /// Ends a process; its directory stays, with its log.
+    pub(crate) fn stop_process(&mut self, op: &Op, process: &Process) -> Result<(), Error> {
+        let failed = |e| refused_by_system(op, e);
+        let (place, name) = (&process.place, &process.name);
+        let entry = self.shelf.read(place, name)?;
+        if let Some(supervisor) = self.found_supervisor()? {
+            supervisor.forget(place, name).map_err(failed)?;
+        }
+        let identity = entry.and_then(|entry| entry.identity());
+        let main: Vec<Identity> = identity.into_iter().collect();
+        let held = supervise::hold_all(&main).map_err(failed)?;
+        let mut ended = crate::process::end(held).map_err(failed)?;
+        // What it left behind has its mark.
+        let mark = format!("{}{place}:{name}", self.mark()?);
+        let left = supervise::marked(&mark, true).map_err(failed)?;
+        ended &=
+            crate::process::end(supervise::hold_all(&left).map_err(failed)?).map_err(failed)?;
+        match ended {
+            true => Ok(()),
+            false => {
+                let what = format!("{}: it does not end", words::could_not(op));
+                Err(Error::new(ErrorKind::System, what))
+            }
+        }
     }
 
     /// Ends a process and removes its directory; its data stays.
     pub(super) fn end_process(&mut self, op: &Op, process: &Process) -> Result<(), Error> {
-        let shelf = self.shelf;
-        let failed = |e| refused_by_system(op, e);
-        let entry = shelf.read(&process.place, &process.name)?;
-        if let Some(identity) = entry.and_then(|entry| entry.identity)
-            && let Some(fd) = identity.hold().map_err(failed)?
-            && !crate::process::end(vec![(identity.pid, fd)]).map_err(failed)?
-        {
-            let what = format!("{}: process {} does not end", words::could_not(op), identity.pid);
-            return Err(Error::new(ErrorKind::System, what));
-        }
-        shelf.remove(&process.place, &process.name).map_err(failed)
+        self.stop_process(op, process)?;
+        self.shelf.remove(&process.place, &process.name).map_err(|e| refused_by_system(op, e))
     }
 
-    /// All processes of the yard end.
+    fn found_supervisor(&mut self) -> Result<Option<&Supervisor>, Error> {
+        if self.supervisor.is_none() {
+            self.worker.go_home().map_err(|e| Error::system("could not go home", e))?;
+            self.supervisor = Supervisor::find(self.yard)?;
+        }
+        Ok(self.supervisor.as_ref())
+    }
+
+    fn mark(&self) -> Result<String, Error> {
+        let failed = |e| Error::system("could not look at the network namespace", e);
+        let host = crate::netns::identity(self.worker.home()).map_err(failed)?;
+        Ok(supervise::mark(self.yard, host))
+    }
+
+    /// All processes of the yard end, those that nobody wrote down among them, and
+    /// their supervisor.
     pub(super) fn end_processes(&mut self) -> Result<(), Error> {
-        let mut errors = Vec::new();
-        for entry in self.shelf.all()? {
-            let object = Object::from(entry.process.clone());
-            let op = Op::Remove { object };
-            errors.extend(self.end_process(&op, &entry.process).err());
+        let failed = |e| Error::system("could not end the processes", e);
+        let entries = self.shelf.all().unwrap_or_default();
+        let mut all: Vec<Identity> =
+            entries.iter().filter_map(supervise::Entry::identity).collect();
+        self.found_supervisor()?;
+        if let Some(supervisor) = self.supervisor.take() {
+            all.extend(supervisor.living().map_err(failed)?);
+            supervisor.quit().map_err(failed)?;
         }
-        let mut errors = errors.into_iter();
-        match errors.next() {
-            None => Ok(()),
-            Some(first) => Err(first.others(errors.map(|e| e.to_string()).collect())),
+        crate::process::end(supervise::hold_all(&all).map_err(failed)?).map_err(failed)?;
+        let left = supervise::marked(&self.mark()?, false).map_err(failed)?;
+        let ended = crate::process::end(supervise::hold_all(&left).map_err(failed)?);
+        if !ended.map_err(failed)? {
+            return Err(Error::new(ErrorKind::System, "some processes do not end"));
         }
+        for entry in entries {
+            let process = entry.process();
+            self.shelf.remove(&process.place, &process.name).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// The supervisor goes when there is nothing left to supervise.
+    pub(crate) fn end_idle_supervisor(&mut self) -> Result<(), Error> {
+        if !self.shelf.all()?.is_empty() {
+            return Ok(());
+        }
+        self.found_supervisor()?;
+        let Some(supervisor) = self.supervisor.take() else { return Ok(()) };
+        supervisor.quit().map_err(|e| Error::system("could not end the supervisor", e))
+    }
+
+    /// Ends a process and starts it again; returns when it is ready.
+    pub(crate) fn restart_process(&mut self, process: &Process) -> Result<(), Error> {
+        let op = Op::Add { object: process.clone().into() };
+        self.stop_process(&op, process)?;
+        self.start_process(&op, process)?;
+        self.wait_until_ready(&op, process)
     }
 }
 
-fn not_started(op: &Op, process: &Process, why: Unlaunched) -> Error {
-    let could_not = words::could_not(op);
-    let said =
-        |what: String| Error::new(ErrorKind::NotFound, format!("{could_not}: {what}")).doing(op);
-    match why {
-        Unlaunched::NoProgram { program, path: Some(path) } => {
-            said(format!("there is no program `{program}` in {path}"))
-                .hint(format!("install `{program}`, or write its whole path"))
+fn not_started(op: &Op, why: Unlaunched) -> Error {
+    let hint = match &why {
+        Unlaunched::NoProgram { program, path: Some(_) } => {
+            Some(format!("install `{program}`, or write its whole path"))
         }
-        Unlaunched::NoProgram { program, path: None } => {
-            said(format!("`{program}` is no program that can be run"))
-        }
-        Unlaunched::NoUser(user) => said(format!("there is no user `{user}`")),
-        Unlaunched::OtherUser(user) => said(format!("without root nothing runs as `{user}`"))
-            .hint("leave `user` out: it runs as you"),
-        Unlaunched::System(error) => {
-            let program = process.program.words().join(" ");
-            refused_by_system(op, error).extack(Some(program))
-        }
+        Unlaunched::OtherUser(_) => Some("leave `user` out: it runs as you".to_owned()),
+        Unlaunched::System(_) | Unlaunched::NoUser(_) | Unlaunched::NoProgram { .. } => None,
+    };
+    let what = format!("{}: {why}", words::could_not(op));
+    let error = Error::new(ErrorKind::NotFound, what).doing(op);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }

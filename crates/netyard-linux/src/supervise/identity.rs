@@ -49,6 +49,15 @@ impl Identity {
     }
 }
 
+/// Holds on to those that live.
+pub(crate) fn hold_all(identities: &[Identity]) -> io::Result<Vec<(u32, OwnedFd)>> {
+    let mut held = Vec::new();
+    for identity in identities {
+        held.extend(identity.hold()?.map(|fd| (identity.pid, fd)));
+    }
+    Ok(held)
+}
+
 /// What tells this run of the machine from all others.
 pub(crate) fn boot() -> String {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

@@ -8,9 +8,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use netyard_core::name::YardName;
 use netyard_core::state::{Process, Program};
 
-use super::Shelf;
+use super::{Identity, Shelf};
 use crate::netns::Inside;
 
 /// What a process finds programs by, where its environment does not say otherwise.
@@ -28,8 +29,10 @@ pub(crate) struct Launch<'a> {
     pub process: &'a Process,
     /// Its namespaces; none for the caller's own.
     pub inside: Option<Inside>,
-    /// The yard's name.
-    pub yard: &'a str,
+    /// What is true of all processes of this yard and of no others: see [`mark`].
+    pub mark: &'a str,
+    /// Where it says that it is ready.
+    pub notify: Option<&'a Path>,
 }
 
 /// Why a process could not be started.
@@ -48,6 +51,22 @@ pub(crate) enum Unlaunched {
     OtherUser(String),
     /// The system refused it.
     System(io::Error),
+}
+
+impl std::fmt::Display for Unlaunched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoProgram { program, path: Some(path) } => {
+                write!(f, "there is no program `{program}` in {path}")
+            }
+            Self::NoProgram { program, path: None } => {
+                write!(f, "`{program}` is no program that can be run")
+            }
+            Self::NoUser(user) => write!(f, "there is no user `{user}`"),
+            Self::OtherUser(user) => write!(f, "without root nothing runs as `{user}`"),
+            Self::System(error) => error.fmt(f),
+        }
+    }
 }
 
 impl From<io::Error> for Unlaunched {
@@ -87,7 +106,10 @@ impl Launch<'_> {
             command.env("USER", &user.name).env("LOGNAME", &user.name).env("HOME", &user.home);
         }
         command.envs(process.environment.iter().map(|(name, value)| (name, expand(value))));
-        command.env(MARK, mark(self.yard, process));
+        command.env(MARK, format!("{}{}:{}", self.mark, process.place, process.name));
+        if let Some(notify) = self.notify {
+            command.env("NOTIFY_SOCKET", notify);
+        }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).current_dir("/");
         if let Some(user) = &user {
             user.own(&dir, process, shelf)?;
@@ -108,9 +130,40 @@ impl Launch<'_> {
     }
 }
 
-/// The value of [`MARK`].
-pub(crate) fn mark(yard: &str, process: &Process) -> String {
-    format!("{yard}:{}:{}", process.place, process.name)
+/// What the value of [`MARK`] begins with: the yard, and by its network namespace
+/// the host it is on.
+pub(crate) fn mark(yard: &YardName, host: u64) -> String {
+    format!("{host}:{yard}:")
+}
+
+/// The living processes whose mark begins so, or is just that.
+pub(crate) fn marked(mark: &str, whole: bool) -> io::Result<Vec<Identity>> {
+    let wanted = format!("{MARK}={mark}");
+    let is_it = |variable: &[u8]| match whole {
+        true => variable == wanted.as_bytes(),
+        false => variable.starts_with(wanted.as_bytes()),
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // Of others' processes it cannot be read, and they are not ours.
+        let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { continue };
+        if environment.split(|byte| *byte == 0).any(is_it) {
+            found.extend(Identity::of(pid));
+        }
+    }
+    Ok(found)
+}
+
+/// Fails where a process could not be started, as far as can be told before.
+pub(crate) fn check(process: &Process, shelf: &Shelf) -> Result<(), Unlaunched> {
+    process.user.as_deref().map(User::find).transpose()?;
+    let Program::Argv(argv) = &process.program else { return Ok(()) };
+    let path = process.environment.get("PATH").map_or(PATH, String::as_str);
+    let program = argv.first().map(|program| shelf.expand(process, program)).unwrap_or_default();
+    find(&program, &shelf.expand(process, path)).map(drop)
 }
 
 /// The path of a program.

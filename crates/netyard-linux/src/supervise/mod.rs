@@ -1,16 +1,34 @@
-//! Processes of a yard: started in their namespaces, known by what is written
-//! down of them, and ended before their namespaces go.
+//! Processes of a yard: started in their namespaces, watched, and ended before
+//! their namespaces go.
 //!
-//! Each has a directory below the yard's state directory,
-//! `process/PLACE/NAME/`, with its files, its log and a record of its definition
-//! and of the process that runs. Whoever looks reads the records and asks
-//! the kernel whether that process still lives: its number and the time it was
-//! started tell it from any other.
+//! A yard with processes has a supervisor, started by the first of them. It is
+//! two processes: one that watches and one that begins the first anew should it
+//! crash, and gets the children that this leaves behind. What both know is on
+//! disk. Each process has a directory below the yard's state directory,
+//! `process/PLACE/NAME/`, with its files, its log, what was asked for and what
+//! became of it. So neither a crash nor a `kill -9` loses a process: it writes to
+//! its log itself, and whoever supervises next takes it over, by its number and
+//! the time it was started.
+//!
+//! Who looks at a yard reads these files and asks the kernel; only who changes
+//! something speaks to the supervisor, over an abstract Unix socket, as with the
+//! keeper.
 
+mod backoff;
+mod client;
+mod guard;
 mod identity;
 mod launch;
+mod need;
+mod ready;
+mod server;
 mod shelf;
+mod watched;
 
-pub(crate) use identity::Identity;
-pub(crate) use launch::{Launch, Unlaunched};
-pub(crate) use shelf::{Entry, Phase, Shelf, data_of};
+pub(crate) use client::{Supervisor, clear_leftovers};
+pub use guard::{SUBCOMMAND, run};
+pub(crate) use identity::{Identity, hold_all};
+pub(crate) use launch::{LOG, Unlaunched, check, mark, marked};
+pub(crate) use need::{Await, wait_for};
+pub use shelf::ProcessPhase;
+pub(crate) use shelf::{Definition, Entry, Shelf, data_of, now};

@@ -15,7 +15,8 @@ use crate::error::{Error, ErrorKind};
 use crate::state_dir::{StateDir, write_atomically};
 
 const VERSION: u32 = 1;
-const RECORD: &str = "process.json";
+const DEFINITION: &str = "process.json";
+const COURSE: &str = "course.json";
 /// No node can have such a name.
 const FABRIC: &str = ":fabric";
 
@@ -29,39 +30,110 @@ pub(crate) struct Shelf {
 /// How far a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Phase {
+pub enum ProcessPhase {
+    /// It runs, and is not ready yet.
+    Starting,
     /// It runs, or so it was when this was written.
     Running,
     /// It did its one thing.
     Done,
+    /// It ended, and will be started again.
+    Waiting,
+    /// It ended, and stays so.
+    Failed,
 }
 
-/// What is written down of a process.
+/// What was asked for: the command writes it, and the supervisor reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub(crate) struct Definition {
+    version: u32,
+    /// The process.
+    pub process: Process,
+    /// The directory of the node's files for `/etc`.
+    pub etc: Option<PathBuf>,
+}
+
+/// What became of it: the supervisor writes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Course {
     version: u32,
     boot: String,
-    /// As it was asked for.
-    pub process: Process,
     /// How far it is.
-    pub phase: Phase,
+    pub phase: ProcessPhase,
     /// What runs.
     pub identity: Option<Identity>,
+    /// Since when it is so far, in seconds since 1970.
+    pub since: u64,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// How it ended the last time.
+    pub ended: Option<String>,
+    /// What it says of itself (`STATUS=`, sd_notify(3)).
+    pub status: Option<String>,
+}
+
+/// A process that is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// As it was asked for.
+    pub definition: Definition,
+    /// What became of it.
+    pub course: Option<Course>,
+}
+
+impl Definition {
+    /// A definition in the format of this version.
+    pub fn new(process: Process, etc: Option<PathBuf>) -> Self {
+        Self { version: VERSION, process, etc }
+    }
+}
+
+impl Course {
+    /// A process's first moment, in this run of the machine.
+    pub fn new(phase: ProcessPhase, identity: Option<Identity>) -> Self {
+        let (version, boot, since) = (VERSION, boot(), now());
+        Self { version, boot, phase, identity, since, restarts: 0, ended: None, status: None }
+    }
+
+    /// It is further now.
+    pub fn enter(&mut self, phase: ProcessPhase) {
+        (self.phase, self.since) = (phase, now());
+    }
+
+    /// True while it is as it was asked for, or about to be so again.
+    pub fn is_there(&self) -> bool {
+        self.version == VERSION
+            && self.boot == boot()
+            && match self.phase {
+                ProcessPhase::Starting | ProcessPhase::Running => {
+                    self.identity.is_some_and(Identity::lives)
+                }
+                ProcessPhase::Done | ProcessPhase::Waiting => true,
+                ProcessPhase::Failed => false,
+            }
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |time| time.as_secs())
 }
 
 impl Entry {
-    /// An entry of this run of the machine.
-    pub fn new(process: Process, phase: Phase, identity: Option<Identity>) -> Self {
-        Self { version: VERSION, boot: boot(), process, phase, identity }
+    /// The process as it was asked for.
+    pub fn process(&self) -> &Process {
+        &self.definition.process
     }
 
-    /// True while it is as it was asked for.
+    /// True while it is as it was asked for, or about to be so again.
     pub fn is_there(&self) -> bool {
-        self.boot == boot()
-            && match self.phase {
-                Phase::Running => self.identity.is_some_and(Identity::lives),
-                Phase::Done => true,
-            }
+        self.course.as_ref().is_some_and(Course::is_there)
+    }
+
+    /// What runs of it in this run of the machine, or did.
+    pub fn identity(&self) -> Option<Identity> {
+        self.course.as_ref().filter(|course| course.boot == boot())?.identity
     }
 }
 
@@ -88,7 +160,7 @@ impl Shelf {
 
     /// What is written down of a process.
     pub fn read(&self, place: &Place, name: &str) -> Result<Option<Entry>, Error> {
-        read(&self.dir(place, name).join(RECORD))
+        read(&self.dir(place, name))
     }
 
     /// What is written down, by place and name.
@@ -97,20 +169,27 @@ impl Shelf {
         let mut entries = Vec::new();
         for place in directories(&self.base).map_err(failed)? {
             for process in directories(&place).map_err(failed)? {
-                entries.extend(read(&process.join(RECORD))?);
+                entries.extend(read(&process)?);
             }
         }
         entries.sort_by(|a: &Entry, b: &Entry| {
-            (&a.process.place, &a.process.name).cmp(&(&b.process.place, &b.process.name))
+            let key = |entry: &Entry| (entry.process().place.clone(), entry.process().name.clone());
+            key(a).cmp(&key(b))
         });
         Ok(entries)
     }
 
-    /// Writes an entry down.
-    pub fn write(&self, entry: &Entry) -> io::Result<()> {
-        let text = serde_json::to_vec(entry).map_err(io::Error::other)?;
-        let path = self.dir(&entry.process.place, &entry.process.name).join(RECORD);
-        write_atomically(&path, &text, 0o600)
+    /// Writes down what is asked for.
+    pub fn define(&self, definition: &Definition) -> io::Result<()> {
+        let Process { place, name, .. } = &definition.process;
+        let text = serde_json::to_vec(definition).map_err(io::Error::other)?;
+        write_atomically(&self.dir(place, name).join(DEFINITION), &text, 0o600)
+    }
+
+    /// Writes down what became of a process.
+    pub fn note(&self, place: &Place, name: &str, course: &Course) -> io::Result<()> {
+        let text = serde_json::to_vec(course).map_err(io::Error::other)?;
+        write_atomically(&self.dir(place, name).join(COURSE), &text, 0o600)
     }
 
     /// Makes the directories of a process: its own, and where it keeps data, theirs.
@@ -210,23 +289,27 @@ fn directories(path: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
-fn read(path: &Path) -> Result<Option<Entry>, Error> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(Error::system(format!("could not read `{}`", path.display()), error));
-        }
-    };
+fn read(directory: &Path) -> Result<Option<Entry>, Error> {
+    let path = directory.join(DEFINITION);
     let what = |why: String| {
         Error::new(ErrorKind::State, format!("could not understand `{}`: {why}", path.display()))
             .hint("another version of netyard may have written it; `netyard down` works without it")
     };
-    let entry: Entry = serde_json::from_slice(&text).map_err(|e| what(e.to_string()))?;
-    match entry.version {
-        VERSION => Ok(Some(entry)),
-        other => Err(what(format!("it has format {other}"))),
+    let text = |path: &Path| match fs::read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::system(format!("could not read `{}`", path.display()), error)),
+    };
+    let Some(definition) = text(&path)? else { return Ok(None) };
+    let definition: Definition =
+        serde_json::from_slice(&definition).map_err(|e| what(e.to_string()))?;
+    if definition.version != VERSION {
+        return Err(what(format!("it has format {}", definition.version)));
     }
+    // What cannot be read says nothing of a process that is there.
+    let course = text(&directory.join(COURSE))?;
+    let course = course.and_then(|text| serde_json::from_slice(&text).ok());
+    Ok(Some(Entry { definition, course }))
 }
 
 #[cfg(test)]
@@ -256,8 +339,9 @@ mod tests {
             let one = process(place, "one");
             shelf.prepare(&one).unwrap();
             shelf.write_files(&one).unwrap();
-            let identity = Identity::of(std::process::id());
-            shelf.write(&Entry::new(one, Phase::Running, identity)).unwrap();
+            let course = Course::new(ProcessPhase::Running, Identity::of(std::process::id()));
+            shelf.note(&one.place, &one.name, &course).unwrap();
+            shelf.define(&Definition::new(one, None)).unwrap();
         }
         let all = shelf.all().unwrap();
         assert_eq!(all.len(), 2);
@@ -275,9 +359,9 @@ mod tests {
     #[test]
     fn a_process_of_another_run_of_the_machine_is_not_there() {
         let identity = Identity::of(std::process::id());
-        let mut entry = Entry::new(process(Place::Host, "one"), Phase::Running, identity);
-        assert!(entry.is_there());
-        entry.boot = "another".into();
-        assert!(!entry.is_there());
+        let mut course = Course::new(ProcessPhase::Running, identity);
+        assert!(course.is_there());
+        course.boot = "another".into();
+        assert!(!course.is_there());
     }
 }

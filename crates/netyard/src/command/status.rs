@@ -18,7 +18,7 @@ use crate::load::File;
 use crate::source::Origin;
 use crate::ui;
 
-/// Show the health of every node, interface and link
+/// Show the health of every node, interface, link and service
 ///
 /// And what differs from the file, and a run that was interrupted. Of a large
 /// yard only what is not well is shown, unless you ask for `--all`.
@@ -102,6 +102,7 @@ impl Status {
             let pulses = session.pulses()?;
             let mut health = Health::of(&name, None, &seen, &State::default(), &pulses);
             health.firewalls = session.rule_counters(&seen.state)?;
+            health.and_services(session.processes()?, session.is_supervised()?);
             let (differences, sources, leases) = (Vec::new(), Vec::new(), Vec::new());
             return Ok(Look { session, health, differences, sources, leases });
         }
@@ -113,6 +114,7 @@ impl Status {
         let mut health =
             Health::of(&met.yard.name, Some(&met.yard), &met.seen, &met.desired, &pulses);
         health.firewalls = met.session.rule_counters(&met.seen.state)?;
+        health.and_services(met.session.processes()?, met.session.is_supervised()?);
         health.problems.append(&mut met.collisions);
         if met.session.keeper_ended() {
             health

@@ -19,6 +19,7 @@ mod pure;
 mod raw;
 mod readme;
 mod serve;
+mod service;
 mod site;
 mod ui;
 mod uplink;

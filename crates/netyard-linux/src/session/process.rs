@@ -1,0 +1,89 @@
+//! The yard's processes, to look at and to restart.
+
+use std::path::PathBuf;
+
+use netyard_core::state::{Place, Process};
+
+use super::Session;
+use crate::error::{Error, ErrorKind};
+use crate::supervise::{self, LOG, ProcessPhase, Supervisor};
+
+/// How a process is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessState {
+    /// As it was asked for.
+    pub process: Process,
+    /// How far it is; what was written last, as far as the kernel bears it out.
+    pub phase: ProcessPhase,
+    /// Its number while it runs.
+    pub pid: Option<u32>,
+    /// For how long it has been so far, in seconds.
+    pub age: u64,
+    /// How often it was started again by itself.
+    pub restarts: u32,
+    /// How it ended the last time.
+    pub ended: Option<String>,
+    /// What it says of itself.
+    pub status: Option<String>,
+    /// The file of its output; an older part has the same name and `.1`.
+    pub log: PathBuf,
+    /// Its own directory, with its files and sockets.
+    pub directory: PathBuf,
+}
+
+impl Session {
+    /// All processes of the yard, by place and name.
+    pub fn processes(&self) -> Result<Vec<ProcessState>, Error> {
+        let state = |entry: supervise::Entry| {
+            let process = entry.process().clone();
+            let identity = entry.identity().filter(|identity| identity.lives());
+            let there = entry.is_there();
+            let course = entry.course?;
+            let directory = self.shelf.dir(&process.place, &process.name);
+            Some(ProcessState {
+                process,
+                phase: if there { course.phase } else { ProcessPhase::Failed },
+                pid: identity.map(|identity| identity.pid),
+                age: supervise::now().saturating_sub(course.since),
+                restarts: course.restarts,
+                ended: course.ended,
+                status: course.status,
+                log: directory.join(LOG),
+                directory,
+            })
+        };
+        Ok(self.shelf.all()?.into_iter().filter_map(state).collect())
+    }
+
+    /// True when somebody watches over the yard's processes, or there are none.
+    pub fn is_supervised(&self) -> Result<bool, Error> {
+        Ok(self.shelf.all()?.is_empty() || Supervisor::find(&self.yard)?.is_some())
+    }
+
+    /// Ends a process and starts it again as it is written down; returns when it is
+    /// ready.
+    pub fn restart(&mut self, place: &Place, name: &str) -> Result<(), Error> {
+        self.must_write()?;
+        let entry = self.shelf.read(place, name)?.ok_or_else(|| {
+            let what = format!("`{place}` has no process `{name}`");
+            Error::new(ErrorKind::NotFound, what).hint("`netyard status` shows those it has")
+        })?;
+        if self.sites.is_none() {
+            self.look(&netyard_core::state::State::default())?;
+        }
+        self.run(|run| run.restart_process(entry.process()))
+    }
+
+    /// Who changes something finds the yard's processes watched over: a supervisor
+    /// that was killed is started again, and what a yard left that is gone, ends.
+    pub(super) fn supervise(&self) -> Result<(), Error> {
+        if self.fresh_keeper {
+            return supervise::clear_leftovers(&self.shelf);
+        }
+        if self.shelf.all().is_ok_and(|all| all.iter().any(|entry| entry.identity().is_some())) {
+            let keeper = self.keeper.as_ref().map(crate::keeper::Keeper::pid);
+            Supervisor::ensure(&self.yard, self.rootless, self.dir.base(), keeper)?;
+        }
+        Ok(())
+    }
+}
