@@ -21,7 +21,7 @@ const fn package(shown_by: &'static str, name: &'static str) -> Package {
     Package { shown_by, name }
 }
 
-const PACKAGES: [Package; 22] = [
+const PACKAGES: [Package; 24] = [
     // the tests that run natively
     package("ip", "iproute2"),
     package("ping", "iputils-ping"),
@@ -36,6 +36,8 @@ const PACKAGES: [Package; 22] = [
     package("dig", "bind9-dnsutils"),
     package("rdisc6", "ndisc6"),
     package("radvd", "radvd"),
+    package("babeld", "babeld"),
+    package("bird", "bird2"),
     // the guest's image
     package("mmdebstrap", "mmdebstrap"),
     package("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),

@@ -1,5 +1,6 @@
 //! The only crate that touches the world: netlink, namespaces, the journal.
 
+pub mod babel;
 pub mod client;
 mod error;
 mod facts;

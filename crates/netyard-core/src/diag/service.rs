@@ -68,3 +68,20 @@ pub fn circle(names: &str, span: Span) -> Diagnostic {
     Diagnostic::error("service-circle", format!("{names} wait for each other"))
         .at(span, "so none of them would ever start")
 }
+
+/// A routing daemon in a node that passes nothing on.
+pub fn no_forwarding(node: &str, service: &str, span: Span) -> Diagnostic {
+    Diagnostic::warning(
+        "no-forwarding",
+        format!("`{node}` runs `{service}` and passes no packets on"),
+    )
+    .at(span, "ways that lead through it end there")
+    .hint("write `forward: true`, or `forward: false` where that is meant")
+}
+
+/// A file to include that is not told by its whole path.
+pub fn bad_config(path: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("bad-config", format!("`{path}` is not the whole path of a file"))
+        .at(span, "")
+        .hint("write a path that begins with `/`")
+}

@@ -15,21 +15,31 @@
 //!       web: { run: [python3, -m, http.server, "80"], ready: { tcp: 80 } }
 //! ```
 
+mod babel;
+pub mod babel_dump;
+mod bird;
 mod care;
 pub mod client;
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod dns;
 pub mod dnsmasq;
+mod frr;
 pub mod lease;
 pub mod ra;
 mod run;
 pub mod served;
 
+pub use babel::{Babel, INTERFACE as BABEL_INTERFACE, RULE as BABEL_RULE};
+pub use bird::Bird;
 pub use care::{CARE, Care, Wish};
+pub use frr::Frr;
 pub use run::{READY, Run};
 
-use crate::diag::{Report, Spanned};
+use ipnet::IpNet;
+
+use crate::diag::{Report, Span, Spanned};
+use crate::name::{FullName, InterfaceName};
 use crate::shape::{Record, Shape};
 use crate::state::{Place, Process};
 
@@ -37,6 +47,9 @@ use crate::state::{Place, Process};
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // each variant is the struct of its file
 pub enum Service {
+    Babel(Babel),
+    Bird(Bird),
+    Frr(Frr),
     Run(Run),
 }
 
@@ -52,7 +65,11 @@ pub struct ServiceEntry {
 }
 
 /// All names that say what a service is, in the order of the reference.
-pub static SERVICES: &[ServiceEntry] = &[];
+pub static SERVICES: &[ServiceEntry] = &[
+    ServiceEntry { word: "babeld", shape: &babel::SHAPE, parse: babel::parse },
+    ServiceEntry { word: "bird", shape: &bird::SHAPE, parse: bird::parse },
+    ServiceEntry { word: "frr", shape: &frr::SHAPE, parse: frr::parse },
+];
 
 /// What a service of any other name is.
 pub static OTHER: ServiceEntry =
@@ -73,28 +90,66 @@ pub fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || RESERVED_HEADS.iter().any(|head| name.starts_with(head))
 }
 
-/// The names of what a service speaks of: as the file has them, resolved by the
-/// caller, who reports those that are not there.
+/// Where a service runs, and what it finds there.
 #[derive(Debug)]
 pub struct Scene {
+    /// The yard's name.
+    pub yard: String,
     /// Where it runs.
     pub place: Place,
     /// What it is called.
     pub name: Spanned<String>,
+    /// The node's interfaces, without `lo`.
+    pub wires: Vec<Wire>,
+}
+
+/// An interface, as services need to know it.
+#[derive(Debug)]
+pub struct Wire {
+    /// As the user calls it.
+    pub name: FullName,
+    /// As the kernel does.
+    pub kernel: InterfaceName,
+    /// It leads to what is elsewhere.
+    pub is_tunnel: bool,
+    /// Its addresses.
+    pub nets: Vec<IpNet>,
 }
 
 impl Service {
     /// How it is cared for.
     pub fn care(&self) -> &Care {
         match self {
+            Self::Babel(babel) => &babel.care,
+            Self::Bird(bird) => &bird.care,
+            Self::Frr(frr) => &frr.care,
             Self::Run(run) => &run.care,
         }
     }
 
-    /// The process that it is; what it comes after is the caller's to say.
-    pub fn process(&self, scene: &Scene) -> Process {
+    /// The interfaces that it speaks of, which the node must have.
+    pub fn interfaces(&self) -> Vec<Spanned<String>> {
         match self {
-            Self::Run(run) => run.process(scene),
+            Self::Babel(babel) => babel.interfaces(),
+            Self::Bird(_) | Self::Frr(_) | Self::Run(_) => Vec::new(),
+        }
+    }
+
+    /// Where it says what a router says: its node is to pass packets on.
+    pub fn routes(&self) -> Option<Span> {
+        match self {
+            Self::Babel(babel) => Some(babel.span()),
+            Self::Bird(_) | Self::Frr(_) | Self::Run(_) => None,
+        }
+    }
+
+    /// The processes that it is; what they come after is the caller's to say.
+    pub fn processes(&self, scene: &Scene) -> Vec<Process> {
+        match self {
+            Self::Babel(babel) => vec![babel.process(scene)],
+            Self::Bird(bird) => vec![bird.process(scene)],
+            Self::Frr(frr) => frr.processes(scene),
+            Self::Run(run) => vec![run.process(scene)],
         }
     }
 }

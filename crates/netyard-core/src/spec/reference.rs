@@ -55,6 +55,8 @@ pub fn reference() -> String {
     for entry in crate::service::SERVICES {
         section(&mut page, "###", &format!("`{}`", entry.word), entry.shape);
     }
+    section(&mut page, "###", "An interface of `babeld`", &crate::service::BABEL_INTERFACE);
+    section(&mut page, "###", "A rule of `babeld`", &crate::service::BABEL_RULE);
     section(&mut page, "###", "`run`: any other", crate::service::OTHER.shape);
     section(&mut page, "###", "`ready` of a service", &crate::service::READY);
     section(&mut page, "###", "What every service has", &crate::service::CARE);

@@ -296,7 +296,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         neighbours: route::neighbours(&cast, &mut report),
         rules: rule::resolve(&cast, facts, &mut report),
         sysctls: sysctl::resolve(&cast, &relations, facts, &mut report),
-        processes: service::resolve(&cast, &mut report),
+        processes: service::resolve(&cast, &plan, &names, &mut report),
         files: file::resolve(&cast, &plan, &seats),
     };
     let expectations = expect::resolve(&cast, &plan, &names, facts, &mut report);

@@ -1,15 +1,23 @@
 //! Services of nodes: whose they are, and what they come after.
 
-use super::gather::Cast;
-use crate::diag::{Report, Spanned, service as say};
+use super::address::Addressing;
+use super::gather::{Cast, LOOPBACK, Role};
+use super::naming::Names;
+use crate::diag::{Report, Span, Spanned, service as say};
+use crate::interface::Kind;
 use crate::name::NodeName;
-use crate::service::{Scene, Wish};
+use crate::service::{Scene, Wire, Wish};
 use crate::spec::ServiceSpec;
 use crate::state::{Need, Place, Process};
 
 /// By node.
-pub(super) fn resolve(cast: &Cast<'_>, report: &mut Report) -> Vec<Vec<Process>> {
-    let nodes = (0..cast.nodes.len()).map(|node| of_node(cast, node, report));
+pub(super) fn resolve(
+    cast: &Cast<'_>,
+    plan: &Addressing,
+    names: &Names,
+    report: &mut Report,
+) -> Vec<Vec<Process>> {
+    let nodes = (0..cast.nodes.len()).map(|node| of_node(cast, plan, names, node, report));
     let all: Vec<Vec<Process>> = nodes.collect();
     check_circles(cast, &all, report);
     all
@@ -19,20 +27,78 @@ fn services<'s>(cast: &Cast<'s>, node: usize) -> &'s [ServiceSpec] {
     cast.nodes[node].spec.map_or(&[], |spec| &spec.services)
 }
 
-fn of_node(cast: &Cast<'_>, node: usize, report: &mut Report) -> Vec<Process> {
-    let mut processes = Vec::new();
+fn of_node(
+    cast: &Cast<'_>,
+    plan: &Addressing,
+    names: &Names,
+    node: usize,
+    report: &mut Report,
+) -> Vec<Process> {
+    let mut all = Vec::new();
     for spec in services(cast, node) {
-        let place = cast.nodes[node].place.clone();
-        let scene = Scene { place, name: spec.name.clone() };
-        let mut process = spec.service.process(&scene);
+        let scene = Scene {
+            yard: cast.spec.yard.value.to_string(),
+            place: cast.nodes[node].place.clone(),
+            name: spec.name.clone(),
+            wires: wires(cast, plan, names, node),
+        };
+        check_interfaces(cast, node, &spec.service.interfaces(), report);
+        if let Some(span) = spec.service.routes() {
+            check_forwarding(cast, node, &spec.name.value, span, report);
+        }
         let wishes = &spec.service.care().after;
-        process.after.extend(wishes.iter().filter_map(|wish| client(cast, node, wish, report)));
-        process.after.extend(wishes.iter().filter_map(|wish| need(cast, node, wish, report)));
-        process.after.sort();
-        process.after.dedup();
-        processes.push(process);
+        let needs = wishes.iter().filter_map(|wish| need(cast, node, wish, report));
+        let mut needs: Vec<Need> = needs.collect();
+        needs.extend(wishes.iter().filter_map(|wish| client(cast, node, wish, report)));
+        for mut process in spec.service.processes(&scene) {
+            process.after.extend(needs.iter().cloned());
+            process.after.sort();
+            process.after.dedup();
+            all.push(process);
+        }
     }
-    processes
+    all
+}
+
+/// The interfaces of a node, as services need to know them.
+fn wires(cast: &Cast<'_>, plan: &Addressing, names: &Names, node: usize) -> Vec<Wire> {
+    let indexes = cast.nodes[node].interfaces.iter().copied();
+    let wire = |index: usize| {
+        let found = &cast.interfaces[index];
+        let wire = Wire {
+            name: found.name.clone(),
+            kernel: names.interfaces[index].clone(),
+            is_tunnel: matches!(found.role, Role::Own(Kind::Tun(_))),
+            nets: plan.interfaces[index].iter().map(|address| address.net).collect(),
+        };
+        (found.name.as_str() != LOOPBACK).then_some(wire)
+    };
+    indexes.filter_map(wire).collect()
+}
+
+fn check_interfaces(
+    cast: &Cast<'_>,
+    node: usize,
+    interfaces: &[Spanned<String>],
+    report: &mut Report,
+) {
+    for name in interfaces {
+        if cast.interface(node, &name.value).is_none() {
+            let node_name = cast.nodes[node].name.as_str();
+            let names = cast.interface_names(node).collect::<Vec<_>>();
+            let names = names.iter().copied();
+            report.push(say::no_interface(node_name, &name.value, name.span, names));
+        }
+    }
+}
+
+/// A node that finds ways for others passes nothing on.
+fn check_forwarding(cast: &Cast<'_>, node: usize, name: &str, span: Span, report: &mut Report) {
+    let Some(spec) = cast.nodes[node].spec.filter(|_| !cast.is_host(node)) else { return };
+    let set = |(key, _): &(Spanned<String>, Spanned<String>)| key.value.contains("forward");
+    if spec.forward.is_none() && !spec.sysctl.iter().any(set) {
+        report.push(say::no_forwarding(cast.nodes[node].name.as_str(), name, span));
+    }
 }
 
 /// The client whose lease is waited for.

@@ -19,6 +19,7 @@ mod pure;
 mod raw;
 mod readme;
 mod serve;
+mod routing;
 mod service;
 mod site;
 mod ui;
