@@ -81,6 +81,7 @@ pub struct Session {
     keeper: Option<Keeper>,
     files: Files,
     shelf: Shelf,
+    keeps_data: bool,
     rootless: bool,
     /// This command made the keeper, and nothing in it yet.
     fresh_keeper: bool,
@@ -219,6 +220,7 @@ impl Session {
             unreadable,
             files: Files::below(root),
             shelf,
+            keeps_data: false,
             rootless,
             fresh_keeper,
             descriptors,
@@ -534,6 +536,7 @@ impl Session {
             rest = Some(netyard_core::plan::plan(&now, desired));
         };
         self.converged(&now, desired)?;
+        self.prune_data(desired)?;
         let record = self.record.get_or_insert_default();
         record.only(desired);
         record.write(&self.dir)?;
@@ -645,7 +648,9 @@ impl Session {
             .map_err(|error| self.named(error, &sight.state))?;
         journal.end()?;
         let failed = |e| Error::system("could not remove the yard's data", e);
-        self.shelf.remove_data().map_err(failed)?;
+        if !self.keeps_data {
+            self.shelf.remove_data().map_err(failed)?;
+        }
         self.finish_down()?;
         let is_node = |object: &&Object| match object {
             Object::Namespace(namespace) => matches!(namespace.place, Place::Node(_)),

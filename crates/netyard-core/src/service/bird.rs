@@ -51,12 +51,12 @@ pub(super) fn parse(record: &Record, report: &mut Report) -> Option<Service> {
 }
 
 /// True for a path that can stand in a configuration as it is.
-pub(super) fn is_plain_path(path: &str) -> bool {
+fn is_plain_path(path: &str) -> bool {
     path.starts_with('/') && !path.contains(['"', '\n', '\\'])
 }
 
 /// An IPv4 address of the node that can stand for it.
-pub(super) fn router_id(scene: &Scene) -> IpAddr {
+fn router_id(scene: &Scene) -> IpAddr {
     let nets = scene.wires.iter().flat_map(|wire| &wire.nets).map(|net| net.addr());
     let own = nets.filter(IpAddr::is_ipv4).min();
     own.unwrap_or_else(|| {

@@ -24,7 +24,6 @@ pub mod dhcp4;
 pub mod dhcp6;
 pub mod dns;
 pub mod dnsmasq;
-mod frr;
 pub mod lease;
 pub mod ra;
 mod run;
@@ -33,7 +32,6 @@ pub mod served;
 pub use babel::{Babel, INTERFACE as BABEL_INTERFACE, RULE as BABEL_RULE};
 pub use bird::Bird;
 pub use care::{CARE, Care, Wish};
-pub use frr::Frr;
 pub use run::{READY, Run};
 
 use ipnet::IpNet;
@@ -49,7 +47,6 @@ use crate::state::{Place, Process};
 pub enum Service {
     Babel(Babel),
     Bird(Bird),
-    Frr(Frr),
     Run(Run),
 }
 
@@ -68,7 +65,6 @@ pub struct ServiceEntry {
 pub static SERVICES: &[ServiceEntry] = &[
     ServiceEntry { word: "babeld", shape: &babel::SHAPE, parse: babel::parse },
     ServiceEntry { word: "bird", shape: &bird::SHAPE, parse: bird::parse },
-    ServiceEntry { word: "frr", shape: &frr::SHAPE, parse: frr::parse },
 ];
 
 /// What a service of any other name is.
@@ -122,7 +118,6 @@ impl Service {
         match self {
             Self::Babel(babel) => &babel.care,
             Self::Bird(bird) => &bird.care,
-            Self::Frr(frr) => &frr.care,
             Self::Run(run) => &run.care,
         }
     }
@@ -131,7 +126,7 @@ impl Service {
     pub fn interfaces(&self) -> Vec<Spanned<String>> {
         match self {
             Self::Babel(babel) => babel.interfaces(),
-            Self::Bird(_) | Self::Frr(_) | Self::Run(_) => Vec::new(),
+            Self::Bird(_) | Self::Run(_) => Vec::new(),
         }
     }
 
@@ -139,7 +134,7 @@ impl Service {
     pub fn routes(&self) -> Option<Span> {
         match self {
             Self::Babel(babel) => Some(babel.span()),
-            Self::Bird(_) | Self::Frr(_) | Self::Run(_) => None,
+            Self::Bird(_) | Self::Run(_) => None,
         }
     }
 
@@ -148,7 +143,6 @@ impl Service {
         match self {
             Self::Babel(babel) => vec![babel.process(scene)],
             Self::Bird(bird) => vec![bird.process(scene)],
-            Self::Frr(frr) => frr.processes(scene),
             Self::Run(run) => vec![run.process(scene)],
         }
     }

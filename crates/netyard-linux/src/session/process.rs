@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use netyard_core::state::{Place, Process};
+use netyard_core::state::{Object, Place, Process, State};
 
 use super::Session;
 use crate::error::{Error, ErrorKind};
@@ -31,6 +31,19 @@ pub struct ProcessState {
     pub directory: PathBuf,
 }
 
+/// What a babeld says at its local socket, in short.
+fn babel(name: &str, directory: &std::path::Path) -> Option<String> {
+    if name != "babeld" {
+        return None;
+    }
+    let dump = crate::babel::read(&directory.join(crate::babel::SOCKET)).ok()?;
+    let reached = dump.neighbours.iter().filter(|n| n.cost < u16::MAX).count();
+    let routes = dump.routes.iter().filter(|route| route.installed).count();
+    let lost = dump.neighbours.len() - reached;
+    let lost = if lost > 0 { format!(" ({lost} lost)") } else { String::new() };
+    Some(format!("neighbours: {reached}{lost}, routes: {routes}"))
+}
+
 impl Session {
     /// All processes of the yard, by place and name.
     pub fn processes(&self) -> Result<Vec<ProcessState>, Error> {
@@ -40,6 +53,7 @@ impl Session {
             let there = entry.is_there();
             let course = entry.course?;
             let directory = self.shelf.dir(&process.place, &process.name);
+            let process_name = process.name.clone();
             Some(ProcessState {
                 process,
                 phase: if there { course.phase } else { ProcessPhase::Failed },
@@ -47,7 +61,7 @@ impl Session {
                 age: supervise::now().saturating_sub(course.since),
                 restarts: course.restarts,
                 ended: course.ended,
-                status: course.status,
+                status: course.status.or_else(|| babel(&process_name, &directory)),
                 log: directory.join(LOG),
                 directory,
             })
@@ -69,9 +83,24 @@ impl Session {
             Error::new(ErrorKind::NotFound, what).hint("`netyard status` shows those it has")
         })?;
         if self.sites.is_none() {
-            self.look(&netyard_core::state::State::default())?;
+            self.look(&State::default())?;
         }
         self.run(|run| run.restart_process(entry.process()))
+    }
+
+    /// `down` leaves what services keep: leases, keys, states.
+    pub fn keep_data(&mut self) {
+        self.keeps_data = true;
+    }
+
+    /// What services kept that the file no longer has goes.
+    pub(super) fn prune_data(&self, desired: &State) -> Result<(), Error> {
+        let kept = desired.objects().filter_map(|object| match object {
+            Object::Process(process) if process.keep => Some(&**process),
+            _ => None,
+        });
+        let failed = |e| Error::system("could not remove data of services", e);
+        self.shelf.prune_data(kept).map_err(failed)
     }
 
     /// Who changes something finds the yard's processes watched over: a supervisor

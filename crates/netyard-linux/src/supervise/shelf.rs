@@ -1,5 +1,6 @@
 //! What is written down of a yard's processes, and where.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -228,6 +229,19 @@ impl Shelf {
         Ok(())
     }
 
+    /// Removes what processes kept that are none of these any more.
+    pub fn prune_data<'p>(&self, kept: impl Iterator<Item = &'p Process>) -> io::Result<()> {
+        let kept: BTreeSet<PathBuf> = kept.map(|p| self.data(&p.place, &p.name)).collect();
+        for place in directories(&self.data.join("process"))? {
+            for data in directories(&place)? {
+                if !kept.contains(&data) {
+                    fs::remove_dir_all(data)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what all processes of the yard kept.
     pub fn remove_data(&self) -> io::Result<()> {
         match fs::remove_dir_all(&self.data) {
@@ -352,6 +366,11 @@ mod tests {
         shelf.remove(&Place::Fabric, "one").unwrap();
         shelf.remove(&place, "one").unwrap();
         assert!(!base.path().join("process").exists() && data.exists());
+        let one = process(place.clone(), "one");
+        shelf.prune_data([&one].into_iter()).unwrap();
+        assert!(data.exists());
+        shelf.prune_data(std::iter::empty()).unwrap();
+        assert!(!data.exists());
         shelf.remove_data().unwrap();
         assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
     }

@@ -9,11 +9,14 @@ use crate::{bug, live, ui};
 /// Take the network away without a trace
 ///
 /// Everything that carries the yard's mark goes: namespaces, interfaces, routes,
-/// names, files, and the processes in its nodes. What is not the yard's stays.
+/// names, files, the processes in its nodes and what its services keep. What is not the yard's stays.
 #[derive(Debug, clap::Args)]
 pub struct Down {
     #[command(flatten)]
     yard: YardOptions,
+    /// Leave what services keep: leases, keys, states
+    #[arg(long)]
+    keep_data: bool,
 }
 
 impl Down {
@@ -23,6 +26,9 @@ impl Down {
         let yard = live::name(&self.yard)?;
         if netyard_linux::netns::has_root() || live::is_known(&yard)? {
             let mut session = live::open(&yard, Access::Write)?;
+            if self.keep_data {
+                session.keep_data();
+            }
             let mut progress = ui::Progress::start();
             bug::host_is_changing(true);
             let done = session.down(&mut |at| progress.at(at));

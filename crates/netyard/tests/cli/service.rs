@@ -216,3 +216,34 @@ alone! { Root, fn a_port_that_is_taken_is_told_with_its_owner() {
     site.ok("down");
     other.wait().unwrap();
 }}
+
+alone! { User, fn data_stays_until_nobody_wants_it_any_more() {
+    // Without root data is in the home directory: one of the test's own.
+    let yard = |services: &str| format!("yard: kept\nnodes: {{ a: {{ services: {{ {services} }} }} }}\n");
+    let keep = "s: { run: \"echo x >> {data}/x; exec sleep 1000\", data: true }";
+    let site = Site::new(yard(keep));
+    let state = site.path().join("state");
+    let run = |line: &str| {
+        let output = site.netyard(line).env("XDG_STATE_HOME", &state).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let lines = || {
+        let path = state.join("netyard/kept/process/a/s/x");
+        fs::read_to_string(path).map_or(0, |text| text.lines().count())
+    };
+    run("up");
+    until("the first line", || lines() == 1);
+    run("restart a s");
+    until("a second line", || lines() == 2);
+    run("down --keep-data");
+    assert_eq!(lines(), 2);
+    run("up");
+    until("a third line", || lines() == 3);
+    crate::write_yard(site.path(), yard(""));
+    run("up");
+    assert_eq!(tree(&state), Vec::<PathBuf>::new());
+    crate::write_yard(site.path(), yard(keep));
+    run("up");
+    run("down");
+    assert!(!state.join("netyard").exists());
+}}
