@@ -1,6 +1,7 @@
 //! A command at work on one yard.
 
 mod inside;
+mod known;
 mod measure;
 mod process;
 
@@ -21,7 +22,7 @@ use crate::files::Files;
 use crate::journal::{self, Interrupted, Journal};
 use crate::keeper::Keeper;
 use crate::netlink::Ears;
-use crate::netns::{self, Published, Sort, Worker};
+use crate::netns::{self, Published, Worker};
 use crate::observe::{self, Depth, Finding, Question, Sight};
 use crate::place::Sites;
 use crate::record::{Lent, Record};
@@ -29,6 +30,7 @@ use crate::run::{self, Progress, Run};
 use crate::state_dir::{self, Lock, StateDir};
 use crate::supervise::Shelf;
 
+pub use known::{Known, list_yards};
 pub use measure::{Proved, Tracked, Trial};
 pub use process::ProcessState;
 
@@ -118,36 +120,6 @@ fn tables(state: &State) -> impl Iterator<Item = &Table> {
         Object::Table(table) => Some(&**table),
         _ => None,
     })
-}
-
-/// A yard that is known on this host.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Known {
-    /// Its name.
-    pub yard: YardName,
-    /// How many of its namespaces are published.
-    pub namespaces: usize,
-    /// It was brought up without root, and somebody has ended the process that
-    /// held it: it is not up.
-    pub keeper_ended: bool,
-}
-
-/// All yards of this user that are up, or were cut off on their way, sorted.
-pub fn list_yards() -> Result<Vec<Known>, Error> {
-    let rootless = !netns::has_root();
-    let base = state_dir::base(rootless)?;
-    let mut names: BTreeSet<YardName> = state_dir::yards(&base)?.into_iter().collect();
-    names.extend(netns::yards().map_err(|e| Error::system("could not list the yards", e))?);
-    let known = |yard: YardName| {
-        let namespaces = Published::of(&yard).names(Sort::Net).map_or(0, |names| names.len());
-        let was_up = || {
-            let record = Record::read(&StateDir::new(&base, &yard)).unwrap_or_default();
-            record.is_some_and(|record| !record.is_of_any_host())
-        };
-        let keeper_ended = rootless && Keeper::find(&yard)?.is_none() && was_up();
-        Ok(Known { yard, namespaces, keeper_ended })
-    };
-    names.into_iter().map(known).collect()
 }
 
 impl Session {

@@ -22,9 +22,10 @@ const WRITERS: [(&str, &str); 9] = [
 ];
 
 /// Who in `netyard-linux` uses a standard stream, and for what; never to speak to a person.
-const SPEAKERS: [(&str, &str); 2] = [
+const SPEAKERS: [(&str, &str); 3] = [
     ("keeper", "one line to the process that started it, over the pipe it made for that"),
     ("serve", "the log of a process that runs by itself, which its supervisor writes to a file"),
+    ("supervise", "one line to the command that started it, over the pipe it made for that"),
 ];
 
 /// The remark at `use std::collections::HashMap` that its order is seen by nobody.
