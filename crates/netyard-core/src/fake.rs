@@ -257,6 +257,7 @@ impl FakeKernel {
                     false => refuse("ENOENT", o.flowtable.clone()),
                 }
             }
+            Object::Tunnel(o) => self.check_device(&o.interface.place, &o.interface.name),
             Object::Route(o) => self.check_route(o),
             Object::Rule(o) => self.check_place(&o.place),
             Object::Command(o) => self.check_place(&Place::Node(o.node.clone())),
@@ -304,7 +305,10 @@ impl FakeKernel {
         {
             return refuse("ENODEV", format!("{} on the host", physical.host_name));
         }
-        if let Some(parent) = &o.parent {
+        if o.kind == Kind::Wireguard {
+            // Its parent only says where its packets leave from.
+            o.parent.as_ref().map_or(Ok(()), |parent| self.check_place(&parent.place))?;
+        } else if let Some(parent) = &o.parent {
             self.check_device(&parent.place, &parent.name)?;
             if let Some(parent) = self.state.interface(parent) {
                 self.check_child(o, parent)?;
@@ -488,7 +492,8 @@ impl FakeKernel {
         if let Kind::Veth(veth) = &interface.kind {
             self.take_interface(&veth.peer);
         }
-        for child in self.interfaces(|i| i.parent.as_ref() == Some(id)) {
+        let child = |i: &Interface| i.parent.as_ref() == Some(id) && i.kind != Kind::Wireguard;
+        for child in self.interfaces(child) {
             self.take_interface(&child.id);
         }
         let master = Master::of(Some(&interface));
@@ -642,6 +647,7 @@ fn on_interface(object: &Object) -> Option<InterfaceId> {
         Object::Neighbour(o) => Some(o.interface.clone()),
         Object::Qdisc(o) => Some(o.interface.clone()),
         Object::FlowDevice(o) => Some(o.interface.clone()),
+        Object::Tunnel(o) => Some(o.interface.clone()),
         Object::Sysctl(o) => {
             o.interface.as_ref().map(|n| InterfaceId { place: o.place.clone(), name: n.clone() })
         }

@@ -15,6 +15,7 @@ pub mod fake;
 pub mod firewall;
 pub mod import;
 pub mod interface;
+pub mod key;
 pub mod metric;
 pub mod name;
 pub mod nft;

@@ -27,6 +27,7 @@ pub mod supervise;
 mod sysctl;
 mod sysctl_files;
 mod trace;
+pub mod wireguard;
 
 pub use error::{Error, ErrorKind, Undone};
 pub use facts::survey_host;

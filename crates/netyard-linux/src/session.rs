@@ -4,6 +4,7 @@ mod inside;
 mod known;
 mod measure;
 mod process;
+mod tunnel;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;

@@ -89,6 +89,7 @@ enum Command {
     Down(command::down::Down),
     List(command::list::List),
     Leases(command::leases::Leases),
+    PeerConfig(command::peer_config::PeerConfig),
     Publish(command::publish::Publish),
     Unpublish(command::unpublish::Unpublish),
     Import(command::import::Import),
@@ -103,6 +104,8 @@ enum Command {
     Serve(command::serve::Serve),
     #[command(hide = true)]
     Client(command::client::Client),
+    #[command(hide = true)]
+    Wireguard(command::wireguard::Wireguard),
     #[command(name = "__complete", hide = true)]
     Complete(command::complete::Complete),
     /// Be a bug, so that a test sees what one looks like
@@ -138,6 +141,7 @@ pub fn run() -> Result {
         Command::Down(c) => c.run(),
         Command::List(c) => c.run(),
         Command::Leases(c) => c.run(),
+        Command::PeerConfig(c) => c.run(),
         Command::Publish(c) => c.run(),
         Command::Unpublish(c) => c.run(),
         Command::Import(c) => c.run(),
@@ -148,6 +152,7 @@ pub fn run() -> Result {
         Command::Supervisor(c) => c.run(),
         Command::Serve(c) => c.run(),
         Command::Client(c) => c.run(),
+        Command::Wireguard(c) => c.run(),
         Command::Complete(c) => c.run(),
         Command::Bug => panic!("asked for"),
     }

@@ -13,6 +13,7 @@ use netyard_linux::{Observation, ProcessState, RuleCount};
 use serde_json::{Value, json};
 
 use crate::impairment;
+use crate::tunnel::{self, TunnelHealth};
 use crate::ui;
 
 /// A yard's health.
@@ -29,6 +30,8 @@ pub struct Health {
     pub firewalls: BTreeMap<Place, Vec<RuleCount>>,
     /// Its services, by node and name.
     pub services: Vec<ProcessState>,
+    /// The ends of tunnels.
+    pub tunnels: Vec<TunnelHealth>,
     /// What else is not well, a sentence each.
     pub problems: Vec<String>,
 }
@@ -105,6 +108,7 @@ impl Health {
             links: yard.map(|yard| view.links(yard)).unwrap_or_default(),
             firewalls: BTreeMap::new(),
             services: Vec::new(),
+            tunnels: Vec::new(),
             problems,
         }
     }
@@ -168,6 +172,7 @@ impl Health {
             text.push_str(&format!("\n{}", ui::table(&rows)));
         }
         text.push_str(&service::text(&self.services, all));
+        text.push_str(&tunnel::text(&self.tunnels));
         if counters {
             text.push_str(&self.rules());
         }
@@ -229,6 +234,7 @@ impl Health {
             "differences": differences.iter().map(|(line, text)| format!("{}{text}", line.sign())).collect::<Vec<_>>(),
             "firewalls": self.firewalls.iter().map(firewall).collect::<Vec<_>>(),
             "services": service::json(&self.services),
+            "tunnels": tunnel::json(&self.tunnels),
             "problems": self.problems,
         })
     }

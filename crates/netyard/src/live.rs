@@ -1,12 +1,15 @@
 //! A yard on this host, as commands meet it: by name, opened, observed.
 
+use std::collections::BTreeMap;
+
 use netyard_core::check::{Finding, Phase, Scene, Severity, judge};
 use netyard_core::diag::Report;
 use netyard_core::facts::{Facts, Survey};
+use netyard_core::key::{KeyFact, KeyName};
 use netyard_core::name::YardName;
 use netyard_core::plan::{Op, Plan, plan};
 use netyard_core::state::{Object, State, lower};
-use netyard_core::yard::Yard;
+use netyard_core::yard::{Yard, key_wishes};
 use netyard_linux::keeper::Keeper;
 use netyard_linux::{Access, Observation, Session, list_yards, netns};
 
@@ -222,6 +225,7 @@ fn try_apply(
 
 fn facts(session: &mut Session, file: &File) -> Result<Facts> {
     let mut facts = session.facts(&load::kinds(&file.spec))?;
+    facts.keys = keys(session, file)?;
     if session.is_rootless() {
         // Before the first `up` there is no namespace of the yard's own to look
         // at, and the host's routes are nothing to it.
@@ -230,4 +234,16 @@ fn facts(session: &mut Session, file: &File) -> Result<Facts> {
         facts.foreign_namespaces.clear();
     }
     Ok(facts)
+}
+
+/// The keys that a file needs; a command that changes the yard makes those that
+/// are netyard's own and not there yet.
+fn keys(session: &mut Session, file: &File) -> Result<BTreeMap<KeyName, KeyFact>> {
+    let wishes = key_wishes(&file.spec);
+    let mut keys = BTreeMap::new();
+    for (name, wish, _) in wishes {
+        let found = session.key(&name, wish, &file.directory)?;
+        keys.extend(found.map(|found| (name, found)));
+    }
+    Ok(keys)
 }

@@ -23,6 +23,8 @@ pub struct File {
     pub sources: Sources,
     /// What it says.
     pub spec: Spec,
+    /// Where it is, whole: what it names is relative to it.
+    pub directory: PathBuf,
     warnings: Report,
 }
 
@@ -34,7 +36,11 @@ impl File {
         let Parsed { spec, mut report, sources } =
             spec::parse(root, &directory_name(origin), &mut include);
         match spec {
-            Some(spec) if !report.has_errors() => Ok(Self { sources, spec, warnings: report }),
+            Some(spec) if !report.has_errors() => {
+                let directory = origin.directory();
+                let directory = directory.canonicalize().unwrap_or(directory);
+                Ok(Self { sources, spec, directory, warnings: report })
+            }
             spec => {
                 if let Some(report) = foreign(origin, &sources) {
                     return Err(Kind::Text(sources, report).into());
@@ -96,6 +102,10 @@ pub fn kinds(spec: &Spec) -> BTreeSet<String> {
     }
     if !spec.links.is_empty() || !spec.networks.is_empty() {
         kinds.insert("veth");
+    }
+    if kinds.contains("wireguard") || spec.links.iter().any(|link| link.tunnel.is_some()) {
+        // Where the kernel has no WireGuard, a tun and a process stand in.
+        kinds.extend(["wireguard", "tun"]);
     }
     let way = |network: &NetworkSpec| network.uplink.as_ref().map(|uplink| uplink.way.clone());
     for network in &spec.networks {

@@ -16,6 +16,7 @@ mod load;
 mod next;
 mod source;
 mod trial;
+mod tunnel;
 mod ui;
 
 use std::process::ExitCode;

@@ -9,7 +9,7 @@ const COMMAND: &str = "crates/netyard/src/";
 
 /// Who in `netyard-linux` writes files, and which. A name more is a decision: what is written must
 /// be found again by `down`, and after a power cut.
-const WRITERS: [(&str, &str); 9] = [
+const WRITERS: [(&str, &str); 10] = [
     ("client", "the lease it holds, and the name servers it is told"),
     ("files", "files that appear whole or not at all"),
     ("journal", "appends, and waits for the disk: that is its point"),
@@ -19,13 +19,18 @@ const WRITERS: [(&str, &str); 9] = [
     ("serve", "the lease file, in the directory that its process has for data"),
     ("state_dir", "the yard's own directory and its lock"),
     ("supervise", "the directories of processes, and what is written down of each"),
+    (
+        "wireguard",
+        "keys, each whole or not at all, and the socket a tunnel's process tells of itself on",
+    ),
 ];
 
 /// Who in `netyard-linux` uses a standard stream, and for what; never to speak to a person.
-const SPEAKERS: [(&str, &str); 3] = [
+const SPEAKERS: [(&str, &str); 4] = [
     ("keeper", "one line to the process that started it, over the pipe it made for that"),
     ("serve", "the log of a process that runs by itself, which its supervisor writes to a file"),
     ("supervise", "one line to the command that started it, over the pipe it made for that"),
+    ("wireguard", "the log of a tunnel's process, which its supervisor writes to a file"),
 ];
 
 /// The remark at `use std::collections::HashMap` that its order is seen by nobody.

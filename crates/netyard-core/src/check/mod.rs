@@ -69,6 +69,7 @@ checks! {
     resolver,
     prefix_64,
     neighbours,
+    wireguard_silent,
 }
 
 /// How bad it is.

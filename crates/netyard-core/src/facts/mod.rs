@@ -4,6 +4,7 @@ pub mod link;
 pub mod machine;
 pub mod ruleset;
 pub mod stack;
+pub mod tunnel;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::addr::Mac;
+use crate::key::{KeyFact, KeyName};
 use crate::name::InterfaceName;
 use crate::nft::Protocol;
 
@@ -20,6 +22,7 @@ pub use machine::{
 };
 pub use ruleset::{ForeignChain, ForeignRule, ForeignSet, ForeignTable, Ruleset};
 pub use stack::{Address, Conntrack, Flow, Listener, Resolver, Route, Stack, Survey};
+pub use tunnel::{PeerPulse, TunnelPulse};
 
 /// Facts about the host, observed before planning.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +58,9 @@ pub struct Facts {
     /// in the order in which they are read: of two that speak of one setting the
     /// later one wins. Only what is below `net/`.
     pub sysctl_lines: Vec<SysctlLine>,
+    /// What is known of the keys that the file needs; one that is not here is
+    /// made by the first `up`.
+    pub keys: BTreeMap<KeyName, KeyFact>,
 }
 
 /// A line of a file of settings.

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::link::Link;
 use super::ruleset::Ruleset;
-use crate::state::Place;
+use crate::state::{InterfaceId, Place};
 use crate::wire::{attributes, ip, u8_of, u32_of};
 
 /// One network stack.
@@ -301,6 +301,8 @@ pub struct Survey {
     pub stacks: Vec<(Place, Stack)>,
     /// Files and daemons.
     pub machine: super::machine::Machine,
+    /// What those of the yard's tunnels do that could be asked.
+    pub tunnels: Vec<(InterfaceId, super::TunnelPulse)>,
 }
 
 impl Survey {

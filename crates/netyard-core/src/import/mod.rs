@@ -8,6 +8,7 @@
 mod containerlab;
 mod kathara;
 mod meshnet;
+mod wg_quick;
 
 use crate::diag::{Report, Source, Sources};
 use crate::draft::Work;
@@ -34,7 +35,8 @@ pub struct Format {
 }
 
 /// All formats, in the order of the help.
-pub static FORMATS: &[&Format] = &[&containerlab::FORMAT, &kathara::FORMAT, &meshnet::FORMAT];
+pub static FORMATS: &[&Format] =
+    &[&containerlab::FORMAT, &kathara::FORMAT, &meshnet::FORMAT, &wg_quick::FORMAT];
 
 /// The format of a word.
 pub fn format(word: &str) -> Option<&'static Format> {

@@ -15,6 +15,7 @@ mod veth;
 mod vlan;
 mod vrf;
 mod vxlan;
+pub(crate) mod wireguard;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,7 @@ pub use veth::Veth;
 pub use vlan::Vlan;
 pub use vrf::Vrf;
 pub use vxlan::Vxlan;
+pub use wireguard::{Engine, PeerSpec, Who, WireguardSpec, split_endpoint};
 
 pub(crate) use bond::member_mac;
 
@@ -83,6 +85,7 @@ pub enum Kind {
     Tap(Tap),
     Tun(Tap),
     Ifb,
+    Wireguard,
     Physical(Physical),
 }
 
@@ -112,6 +115,7 @@ pub static KINDS: &[KindEntry] = &[
     KindEntry { word: "tap", shape: &tap::SHAPE, parse: tap::parse_tap },
     KindEntry { word: "tun", shape: &tap::SHAPE, parse: tap::parse_tun },
     KindEntry { word: "ifb", shape: &IFB, parse: |_, _, _| Some(Kind::Ifb) },
+    KindEntry { word: "wireguard", shape: &wireguard::SHAPE, parse: wireguard::parse },
     KindEntry { word: "physical", shape: &physical::SHAPE, parse: physical::parse },
 ];
 
@@ -161,6 +165,7 @@ impl Kind {
         ("vlan", vlan::KERNEL_OPTION),
         ("vrf", vrf::KERNEL_OPTION),
         ("vxlan", vxlan::KERNEL_OPTION),
+        ("wireguard", wireguard::KERNEL_OPTION),
     ];
 
     /// What the kernel calls it (`IFLA_INFO_KIND`); none for hardware and `lo`.
@@ -179,6 +184,7 @@ impl Kind {
             Self::Bond(_) => Some("bond"),
             Self::Tap(_) | Self::Tun(_) => Some("tun"),
             Self::Ifb => Some("ifb"),
+            Self::Wireguard => Some("wireguard"),
         }
     }
 }

@@ -73,6 +73,7 @@ impl<'a> Index<'a> {
             Object::Neighbour(o) => on(&o.interface),
             Object::Qdisc(o) => on(&o.interface),
             Object::FlowDevice(o) => on(&o.interface),
+            Object::Tunnel(o) => on(&o.interface),
             Object::Sysctl(o) => {
                 if let Some(name) = &o.interface {
                     on(&InterfaceId { place: o.place.clone(), name: name.clone() });

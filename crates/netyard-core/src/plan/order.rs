@@ -27,7 +27,7 @@
 //!
 //! Within a namespace, `Configure` follows the order in which the kernel's
 //! checks can succeed: VLANs of ports (those that give up being the native one
-//! before the one that becomes it), settings, addresses, neighbours, routes
+//! before the one that becomes it), settings and keys, addresses, neighbours, routes
 //! without a gateway, routes with one (the kernel looks the gateway up), rules,
 //! qdiscs, devices of flowtables. Settings that are not an interface's come with the
 //! namespace, before its interfaces: `net.ipv4.conf.default.*` is what a new
@@ -180,7 +180,7 @@ fn class(object: &Object) -> (Phase, u8) {
         Object::Interface(o) if o.kind == Kind::Loopback => (Phase::Configure, 0),
         Object::Interface(_) => (Phase::Interfaces, 0),
         Object::PortVlan(o) => (Phase::Configure, 1 + u8::from(o.pvid)),
-        Object::Sysctl(_) => (Phase::Configure, 3),
+        Object::Sysctl(_) | Object::Tunnel(_) => (Phase::Configure, 3),
         Object::Address(_) => (Phase::Configure, 4),
         Object::Neighbour(_) => (Phase::Configure, 5),
         Object::Route(o) => (Phase::Configure, 6 + u8::from(has_gateway(o))),
@@ -204,6 +204,7 @@ pub(super) fn removal_class(object: &Object) -> u8 {
         Object::Address(_) => 7,
         Object::PortVlan(_) => 8,
         Object::Sysctl(o) if o.interface.is_some() => 9,
+        Object::Tunnel(_) => 9,
         Object::Interface(_) => INTERFACES_GO,
         // Writing it back writes over those of the interfaces that stay.
         Object::Sysctl(o) if o.key != "net/ipv4/ip_forward" => 11,

@@ -179,6 +179,7 @@ impl<'f, 'a> Removal<'f, 'a> {
             Object::Neighbour(o) => self.goes_with(number, &o.interface),
             Object::Qdisc(o) => self.goes_with(number, &o.interface),
             Object::FlowDevice(o) => self.goes_with(number, &o.interface),
+            Object::Tunnel(o) => self.goes_with(number, &o.interface),
             Object::Sysctl(o) => match &o.interface {
                 Some(name) => {
                     let id =
@@ -212,6 +213,10 @@ impl<'f, 'a> Removal<'f, 'a> {
         if let Kind::Veth(veth) = &interface.kind {
             let peer = lies_in(&veth.peer.place);
             return if self.for_good { inside || peer } else { inside && peer };
+        }
+        // A tunnel outlives the namespace it was born in, and is of no use then.
+        if interface.kind == Kind::Wireguard {
+            return inside;
         }
         let Some(parent) = &interface.parent else { return inside };
         if self.for_good {

@@ -264,6 +264,8 @@ pub struct InterfaceSpec {
     pub network: Option<Spanned<String>>,
     /// `kind:` with its own settings; `veth` and none where `network` or a link makes it.
     pub kind: Option<Spanned<KindSpec>>,
+    /// What `kind: wireguard` says beyond that.
+    pub wireguard: Option<crate::interface::WireguardSpec>,
     /// `parent:` an interface of the same node, or `host:eth0`.
     pub parent: Option<Spanned<String>>,
     /// `master:` a bridge, vrf or bond of the same node.
@@ -410,6 +412,21 @@ pub struct LinkSpec {
     pub forward: Option<Impairment>,
     /// What the second end sends: the link's own impairment, overlaid by `backward:`.
     pub backward: Option<Impairment>,
+    /// `tunnel:`.
+    pub tunnel: Option<TunnelSpec>,
+}
+
+/// A link that is a tunnel of WireGuard.
+#[derive(Clone, Debug)]
+pub struct TunnelSpec {
+    /// Where the file says so.
+    pub span: Span,
+    /// `birth:` of both ends, where they do not say otherwise.
+    pub birth: Option<Spanned<String>>,
+    /// `keepalive:` in seconds; 0: none.
+    pub keepalive: u16,
+    /// `preshared: true`, and where.
+    pub preshared: Option<Span>,
 }
 
 /// One end of a link.

@@ -512,5 +512,5 @@ pub static LINK: Shape = Shape {
             "For what the second end sends, over what the link says.",
         ),
     ],
-    also: &[&IMPAIRMENT],
+    also: &[&crate::interface::wireguard::TUNNEL, &IMPAIRMENT],
 };

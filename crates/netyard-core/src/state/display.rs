@@ -28,6 +28,7 @@ impl fmt::Display for Object {
             Self::Qdisc(o) => write!(f, "impairment of {}", o.interface),
             Self::Table(o) => write!(f, "firewall of {}", o.place),
             Self::FlowDevice(o) => write!(f, "offload of {} to {}", o.interface, o.flowtable),
+            Self::Tunnel(o) => write!(f, "peers of {}", o.interface),
             Self::File(o) => write!(f, "file {} of {}", o.name, o.node),
             Self::Command(o) => write!(f, "command {} in {}", o.argv.join(" "), o.node),
             Self::Process(o) => write!(f, "process {} in {}", o.name, o.place),
@@ -59,6 +60,7 @@ pub(crate) fn kind(kind: &Kind) -> &'static str {
         Kind::Tap(_) => "tap",
         Kind::Tun(_) => "tun",
         Kind::Ifb => "ifb",
+        Kind::Wireguard => "wireguard",
         Kind::Physical(_) => "interface",
     }
 }

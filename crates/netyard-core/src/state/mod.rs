@@ -6,12 +6,14 @@ mod display;
 mod lower;
 mod object;
 mod process;
+mod tunnel;
 
 use std::collections::BTreeMap;
 
 pub use lower::lower;
 pub use object::*;
 pub use process::*;
+pub use tunnel::{KeyRef, TUNNEL_SOCKET, Tunnel, TunnelFile, TunnelPeer};
 
 /// The table that ordinary routes are in (`RT_TABLE_MAIN`, linux/rtnetlink.h).
 pub const MAIN_TABLE: u32 = 254;

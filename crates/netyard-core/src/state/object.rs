@@ -13,6 +13,8 @@ use crate::name::{FullName, NodeName};
 use crate::nft::Table;
 use crate::state::Process;
 
+use super::Tunnel;
+
 /// A network namespace, seen from the yard.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Place {
@@ -309,6 +311,7 @@ pub enum Object {
     Qdisc(Qdisc),
     Table(Box<Table>),
     FlowDevice(FlowDevice),
+    Tunnel(Box<Tunnel>),
     File(File),
     Command(Command),
     Process(Box<Process>),
@@ -329,6 +332,7 @@ pub enum Key {
     Qdisc(InterfaceId),
     Table(Place),
     FlowDevice(InterfaceId, String),
+    Tunnel(InterfaceId),
     File(NodeName, String),
     Command(NodeName, u32),
     Process(Place, String),
@@ -363,6 +367,7 @@ impl Object {
             Self::Qdisc(o) => Key::Qdisc(o.interface.clone()),
             Self::Table(o) => Key::Table(o.place.clone()),
             Self::FlowDevice(o) => Key::FlowDevice(o.interface.clone(), o.flowtable.clone()),
+            Self::Tunnel(o) => Key::Tunnel(o.interface.clone()),
             Self::File(o) => Key::File(o.node.clone(), o.name.clone()),
             Self::Command(o) => Key::Command(o.node.clone(), o.index),
             Self::Process(o) => Key::Process(o.place.clone(), o.name.clone()),
@@ -383,6 +388,7 @@ impl Object {
             Self::Qdisc(o) => o.interface.place.clone(),
             Self::Table(o) => o.place.clone(),
             Self::FlowDevice(o) => o.interface.place.clone(),
+            Self::Tunnel(o) => o.interface.place.clone(),
             Self::File(o) => Place::Node(o.node.clone()),
             Self::Command(o) => Place::Node(o.node.clone()),
             Self::Process(o) => o.place.clone(),

@@ -32,6 +32,7 @@ pub mod rule;
 mod tests;
 pub mod trace;
 pub mod vlan;
+pub mod wireguard;
 
 pub use mark::{LongMarks, Mark, group};
 pub use names::{Names, UnknownInterface};

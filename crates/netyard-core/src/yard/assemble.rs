@@ -12,12 +12,15 @@ use super::outside;
 use super::relate::{Parent, Relations, is_bridge};
 use super::segment::{Segments, port_options};
 use super::serving::{self, Seat, Stage};
+use super::wireguard::Tunnels;
 use super::{Attachment, Device, Interface, Link, Membership, Network, Node, Yard, uplink};
 use crate::addr::Mac;
 use crate::expect::Expectation;
 use crate::facts::Facts;
 use crate::firewall::Firewall;
-use crate::interface::{self, Bond, BondMode, Bridge, BridgePort, Kind, MacvlanMode, Veth};
+use crate::interface::{
+    self, Bond, BondMode, Bridge, BridgePort, Engine, Kind, MacvlanMode, Tap, Veth,
+};
 use crate::name::FullName;
 use crate::spec::WaySpec;
 use crate::state::{
@@ -47,6 +50,7 @@ pub(super) struct Parts<'s> {
     pub expectations: Vec<Expectation>,
     pub facts: &'s Facts,
     pub firewalls: Vec<Firewall>,
+    pub tunnels: Tunnels,
 }
 
 /// The stable MAC address of an interface.
@@ -76,6 +80,7 @@ impl Parts<'_> {
         let stage = Stage { cast, plan, seats, nodes: &nodes, networks: &networks };
         let servings = stage.servings();
         let name = self.cast.spec.yard.value.clone();
+        let tunnels = std::mem::take(&mut self.tunnels.ends).into_iter().flatten().collect();
         let expectations = std::mem::take(&mut self.expectations);
         Yard {
             name,
@@ -89,6 +94,7 @@ impl Parts<'_> {
             firewalls: std::mem::take(&mut self.firewalls),
             processes: servings.iter().map(serving::Serving::process).collect(),
             servings,
+            tunnels,
         }
     }
 
@@ -140,7 +146,7 @@ impl Parts<'_> {
             device: self.device(index),
             span: found.span,
             attachment,
-            addresses: self.plan.interfaces[index].clone(),
+            addresses: self.tunnels.addresses(&self.plan, index, found.span),
             vlans: self.segments.vlans[index].clone(),
             impairment: impairment.filter(|i| *i != Impairment::default()),
         }
@@ -155,6 +161,7 @@ impl Parts<'_> {
                 Some(InterfaceId { place: Place::Host, name })
             }
         });
+        let parent = parent.or_else(|| self.birth(index));
         let master = self.relations.master[index];
         let port = master.filter(|m| is_bridge(&self.cast, *m)).map(|_| match found.role {
             // `port:` of a plugged interface is for the network's end.
@@ -174,7 +181,24 @@ impl Parts<'_> {
         }
     }
 
+    /// What a tunnel of the kernel rests on that is born in another namespace.
+    fn birth(&self, index: usize) -> Option<InterfaceId> {
+        let end = self.tunnels.ends[index].as_ref()?;
+        let elsewhere = end.birth != self.cast.id(index).place;
+        let name = FullName::new(super::gather::LOOPBACK).ok()?;
+        let rests = elsewhere && end.engine == Engine::Kernel;
+        rests.then(|| InterfaceId { place: end.birth.clone(), name })
+    }
+
     fn kind(&self, index: usize) -> Kind {
+        if let Some(end) = &self.tunnels.ends[index] {
+            return match end.engine {
+                Engine::Kernel => Kind::Wireguard,
+                Engine::Userspace => {
+                    Kind::Tun(Tap { owner: None, group: None, multi_queue: false })
+                }
+            };
+        }
         match self.cast.interfaces[index].role {
             Role::Loopback | Role::Broken => Kind::Loopback,
             Role::Port(network) => Kind::Veth(Veth { peer: self.port_of(network, index) }),
@@ -213,6 +237,9 @@ impl Parts<'_> {
     /// parent's, a bond's member the bond's.
     fn mac(&self, index: usize) -> Option<Mac> {
         let found = &self.cast.interfaces[index];
+        if super::wireguard::said(&self.cast, index).is_some() {
+            return None;
+        }
         let said = found.spec.and_then(|s| s.mac.as_ref()).map(|m| m.value);
         let said = said.or(match found.role {
             Role::Bridge(n) => {

@@ -423,12 +423,18 @@ impl<'s> Cast<'s> {
             self.push_interface(node, key, end.value.clone(), end.span, None, role);
             return;
         };
+        let tunnel = self.spec.links[link].tunnel.is_some();
         let found = &mut self.interfaces[index];
         let is_setting = found.spec.is_some_and(|s| {
             s.network.is_none()
-                && s.kind.as_ref().is_none_or(|k| matches!(k.value.kind, Kind::Veth(_)))
+                && s.kind.as_ref().is_none_or(|k| match k.value.kind {
+                    Kind::Veth(_) => true,
+                    Kind::Wireguard => tunnel,
+                    _ => false,
+                })
         });
-        if matches!(found.role, Role::Broken) {
+        let is_tunnel = matches!(found.role, Role::Own(Kind::Wireguard)) && tunnel;
+        if matches!(found.role, Role::Broken) || is_tunnel {
             if is_setting {
                 found.role = role;
             }
@@ -474,6 +480,7 @@ pub(super) fn kind_word(kind: &Kind) -> &'static str {
         Kind::Tap(_) => "tap",
         Kind::Tun(_) => "tun",
         Kind::Ifb => "ifb",
+        Kind::Wireguard => "wireguard",
         Kind::Physical(_) => "physical",
     }
 }

@@ -12,10 +12,11 @@
 //! 5. `naming`: a kernel name for every interface, a file name for every namespace.
 //! 6. `address`: pools, prefixes, addresses.
 //! 7. `route`, `rule`, `sysctl`, `file`, `service`: what each node is configured with.
-//! 8. `firewall`: zones, services and addresses of firewalls.
-//! 9. `check`: what is only visible from above, such as an address used twice.
-//! 10. `expect`: who is probed from where, multiplied out.
-//! 11. `assemble`: the Yard, if nothing was wrong.
+//! 8. `wireguard`: tunnels, their ports, their peers and how they are reached.
+//! 9. `firewall`: zones, services and addresses of firewalls.
+//! 10. `check`: what is only visible from above, such as an address used twice.
+//! 11. `expect`: who is probed from where, multiplied out.
+//! 12. `assemble`: the Yard, if nothing was wrong.
 //!
 //! A pass that meets a mistake reports it and leaves the thing out, so that one
 //! run reports them all.
@@ -56,6 +57,7 @@ mod serving;
 mod serving6;
 mod sysctl;
 mod uplink;
+mod wireguard;
 
 use ipnet::IpNet;
 
@@ -73,6 +75,7 @@ use crate::state::{
 pub use crate::spec::{Exit, Through};
 pub use serving::{SERVICES, Serving};
 pub use uplink::{Uplink, Way};
+pub use wireguard::{KeyWish, Wireguard, wishes as key_wishes};
 
 /// Ports on one bridge, beyond which a network becomes a star of bridges: one
 /// core, and as many shards as it takes, each joined to it by a veth pair.
@@ -117,6 +120,8 @@ pub struct Yard {
     pub processes: Vec<Process>,
     /// What is served on networks, by place.
     pub servings: Vec<Serving>,
+    /// The ends of tunnels, in the order of the nodes.
+    pub tunnels: Vec<Wireguard>,
 }
 
 /// One isolated network stack, or the host.
@@ -291,8 +296,10 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
     let seats = serving::seats(&cast, &mut report);
     let plan = address::allot(&cast, &relations, &mtus, &seats, facts, &mut report);
     let connected = route::Connected::new(&cast, &plan);
+    let routes = route::resolve(&cast, &relations, &plan, &connected, facts, &mut report);
+    let tunnels = wireguard::resolve(&cast, &plan, &mtus, &routes, facts, &mut report);
     let settings = assemble::Settings {
-        routes: route::resolve(&cast, &relations, &plan, &connected, facts, &mut report),
+        routes,
         neighbours: route::neighbours(&cast, &mut report),
         rules: rule::resolve(&cast, facts, &mut report),
         sysctls: sysctl::resolve(&cast, &relations, facts, &mut report),
@@ -321,6 +328,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         settings,
         expectations,
         firewalls,
+        tunnels,
         facts,
     };
     let mut yard = parts.assemble();

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use super::gather::{Cast, Role};
 use super::outside;
 use super::relate::{Parent, Relations};
+use super::wireguard;
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span, Spanned};
 use crate::facts::Facts;
@@ -40,8 +41,12 @@ pub(super) fn resolve(
     facts: &Facts,
     report: &mut Report,
 ) -> Mtus {
-    let segments: Vec<u32> =
+    let mut segments: Vec<u32> =
         (0..cast.members.len()).map(|s| of_segment(cast, s, facts, report)).collect();
+    let tunnels = tunnels(cast, facts, &segments);
+    for (segment, mtu) in tunnels {
+        segments[segment] = mtu;
+    }
     let mut interfaces: Vec<Option<u32>> = vec![None; cast.interfaces.len()];
     for &i in &relations.order {
         let most = match &relations.parent[i] {
@@ -50,39 +55,59 @@ pub(super) fn resolve(
             None => None,
         };
         let own = said(cast, i);
-        interfaces[i] =
-            match cast.interfaces[i].role {
-                Role::Port(n) | Role::Bridge(n) | Role::Shared(n, _) => Some(segments[n]),
-                Role::End(link, _) => Some(segments[cast.link_segment(link)]),
-                Role::Own(kind) => match kind {
-                    Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_) => {
-                        bounded(cast, i, most, report)
-                    }
-                    Kind::Vxlan(vxlan) => Some(own.map_or_else(
+        interfaces[i] = match cast.interfaces[i].role {
+            Role::Port(n) | Role::Bridge(n) | Role::Shared(n, _) => Some(segments[n]),
+            Role::End(link, _) => Some(segments[cast.link_segment(link)]),
+            Role::Own(kind) => match kind {
+                Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_) => {
+                    bounded(cast, i, most, report)
+                }
+                Kind::Vxlan(vxlan) => {
+                    Some(own.map_or_else(
                         || of_tunnel(cast, i, vxlan, most, &interfaces),
                         |own| own.value,
-                    )),
-                    Kind::Bridge(_) | Kind::Bond(_) => Some(own.map_or_else(
-                        || {
-                            let members = relations.members[i].iter();
-                            members.filter_map(|m| interfaces[*m]).min().unwrap_or(DEFAULT)
-                        },
-                        |own| own.value,
-                    )),
-                    Kind::Vrf(_) => own.map(|own| own.value),
-                    Kind::Physical(physical) => {
-                        let found = facts.host_interfaces.get(&physical.host_name).map(|f| f.mtu);
-                        own.map(|own| own.value).or(found)
-                    }
-                    _ => Some(own.map_or(DEFAULT, |own| own.value)),
-                },
-                Role::Loopback | Role::Broken => own.map(|own| own.value),
-            };
+                    ))
+                }
+                Kind::Bridge(_) | Kind::Bond(_) => Some(own.map_or_else(
+                    || {
+                        let members = relations.members[i].iter();
+                        members.filter_map(|m| interfaces[*m]).min().unwrap_or(DEFAULT)
+                    },
+                    |own| own.value,
+                )),
+                Kind::Vrf(_) => own.map(|own| own.value),
+                Kind::Wireguard => Some(
+                    own.map_or_else(|| wireguard::mtu(cast, i, facts, &segments), |own| own.value),
+                ),
+                Kind::Physical(physical) => {
+                    let found = facts.host_interfaces.get(&physical.host_name).map(|f| f.mtu);
+                    own.map(|own| own.value).or(found)
+                }
+                _ => Some(own.map_or(DEFAULT, |own| own.value)),
+            },
+            Role::Loopback | Role::Broken => own.map(|own| own.value),
+        };
     }
     follow_bonds(cast, relations, &mut interfaces, report);
     unmanage(cast, &mut interfaces);
     let networks = segments[..cast.spec.networks.len()].to_vec();
     Mtus { interfaces, networks }
+}
+
+/// Links that are tunnels and say nothing have the MTU of the narrower end.
+fn tunnels(cast: &Cast<'_>, facts: &Facts, segments: &[u32]) -> Vec<(usize, u32)> {
+    let links = cast.spec.links.iter().enumerate();
+    let silent = links.filter(|(_, link)| link.tunnel.is_some() && link.mtu.is_none());
+    let of = |(link, _): (usize, _)| {
+        let segment = cast.link_segment(link);
+        let members = &cast.members[segment];
+        if members.iter().any(|member| said(cast, *member).is_some()) {
+            return None;
+        }
+        let ends = members.iter().map(|&member| wireguard::mtu(cast, member, facts, segments));
+        Some((segment, ends.min()?))
+    };
+    silent.filter_map(of).collect()
 }
 
 fn said<'a>(cast: &Cast<'a>, interface: usize) -> Option<&'a Spanned<u32>> {

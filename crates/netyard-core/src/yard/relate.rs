@@ -176,6 +176,7 @@ fn master(cast: &Cast<'_>, index: usize, report: &mut Report) -> Option<usize> {
         Role::Loopback => "loopback",
         Role::Bridge(_) => "bridge",
         Role::Own(kind) => kind_word(kind),
+        _ if super::wireguard::said(cast, index).is_some() => "wireguard",
         _ => "veth",
     };
     // br_add_if (net/bridge/br_if.c) and vrf_add_slave (drivers/net/vrf.c) refuse these.
@@ -183,7 +184,7 @@ fn master(cast: &Cast<'_>, index: usize, report: &mut Report) -> Option<usize> {
         "loopback" => true,
         "bridge" => word != "vrf",
         "vrf" => word != "bridge",
-        "tun" | "ipvlan" => word == "bridge",
+        "tun" | "ipvlan" | "wireguard" => word == "bridge",
         _ => false,
     };
     if refused {
@@ -294,7 +295,7 @@ fn check_parents(cast: &Cast<'_>, relations: &Relations, report: &mut Report) {
             _ => continue,
         };
         // NETIF_F_VLAN_CHALLENGED, and devices without Ethernet frames.
-        if matches!(word, "loopback" | "vrf" | "tun") && own != "vxlan" {
+        if matches!(word, "loopback" | "vrf" | "tun" | "wireguard") && own != "vxlan" {
             report.push(diag::parent_kind(own, word, span));
         }
     }

@@ -65,16 +65,25 @@ pub(crate) fn with_owners(owned: &[u16]) -> io::Result<Vec<Listener>> {
 /// The program that listens at a TCP port here, and its number; none where nobody
 /// does or the caller may not see who.
 pub(crate) fn port_owner(port: u16) -> Option<(String, u32)> {
+    owner("tcp", libc::IPPROTO_TCP, TCP_LISTEN, port)
+}
+
+/// The same of a UDP port.
+pub(crate) fn udp_owner(port: u16) -> Option<(String, u32)> {
+    owner("udp", libc::IPPROTO_UDP, TCP_CLOSE, port)
+}
+
+fn owner(protocol: &'static str, number: i32, state: u32, port: u16) -> Option<(String, u32)> {
     let mut found: Vec<u32> = Vec::new();
     let mut socket = Socket::open(Protocol::SocketDiag).ok()?;
     for family in [libc::AF_INET, libc::AF_INET6] {
-        let mut question = vec![family as u8, libc::IPPROTO_TCP as u8, 0, 0];
-        question.extend((1_u32 << TCP_LISTEN).to_ne_bytes());
+        let mut question = vec![family as u8, number as u8, 0, 0];
+        question.extend((1_u32 << state).to_ne_bytes());
         question.extend([0; 48]); // any socket
         let mut some = Vec::new();
         let asked = socket.dump_raw(SOCK_DIAG_BY_FAMILY, &question, |message| match message {
             None => some.clear(),
-            Some(message) => some.extend(listener("tcp", message.payload)),
+            Some(message) => some.extend(listener(protocol, message.payload)),
         });
         if asked.is_ok() {
             found.extend(some.iter().filter(|(l, _)| l.port == port).map(|(_, inode)| inode));

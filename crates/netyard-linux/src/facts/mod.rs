@@ -25,7 +25,7 @@ use crate::netlink::{Batch, Protocol, Socket};
 use crate::netns::{self, Worker};
 use crate::sysctl::Proc;
 
-pub(crate) use listeners::port_owner;
+pub(crate) use listeners::{port_owner, udp_owner};
 pub(crate) use survey::survey;
 pub use survey::survey_host;
 
@@ -104,6 +104,7 @@ pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts,
         running: false,
         rp_filter_of_all: number("sys/net/ipv4/conf/all/rp_filter").map_err(failed)?,
         sysctl_lines: crate::sysctl_files::read_all(),
+        keys: BTreeMap::new(),
     })
 }
 

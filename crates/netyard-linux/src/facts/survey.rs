@@ -19,7 +19,8 @@ pub fn survey_host() -> Result<Survey, Error> {
     let look = |_: &mut Worker| {
         let mut proc = Proc::default();
         let host = look(&mut proc, None, true)?;
-        Ok(Survey { stacks: vec![(Place::Host, host)], machine: machine::read(&proc) })
+        let stacks = vec![(Place::Host, host)];
+        Ok(Survey { stacks, machine: machine::read(&proc), tunnels: Vec::new() })
     };
     Worker::run(look).map_err(|e| Error::system("could not start a thread", e))?
 }

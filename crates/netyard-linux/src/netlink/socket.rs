@@ -22,6 +22,8 @@ pub enum Protocol {
     SocketDiag,
     /// nftables and connection tracking (`NETLINK_NETFILTER`).
     Netfilter,
+    /// Drivers with a language of their own, WireGuard's among them.
+    Generic,
 }
 
 impl Protocol {
@@ -31,6 +33,7 @@ impl Protocol {
             Self::Route => return None,
             Self::SocketDiag => libc::NETLINK_SOCK_DIAG,
             Self::Netfilter => libc::NETLINK_NETFILTER,
+            Self::Generic => libc::NETLINK_GENERIC,
         };
         rustix::net::RawProtocol::new(number as u32).map(rustix::net::Protocol::from_raw)
     }

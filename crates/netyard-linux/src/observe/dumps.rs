@@ -9,7 +9,7 @@ use netyard_core::state::{Command, Key, Object, Place};
 use netyard_core::wire::{self, Request, address, link, neighbour, qdisc, route, rule, vlan};
 
 use super::{Classes, Glimpse, Question};
-use crate::netlink::Socket;
+use crate::netlink::{Protocol, Socket};
 use crate::netns::Worker;
 use crate::place::Site;
 
@@ -87,10 +87,40 @@ pub(super) fn visit(
     if !of_others.is_empty() {
         found.retain(|object| !interfaces_of(object).iter().any(|name| of_others.contains(*name)));
     }
+    tunnels(worker, site, question, &mut found)?;
     if question.may_have_table(&place) {
         table(worker, site, question, &mut found)?;
     }
     glimpse.objects.append(&mut found);
+    Ok(())
+}
+
+/// What the yard's tunnels were told.
+fn tunnels(
+    worker: &mut Worker,
+    site: &mut Site,
+    question: &Question<'_>,
+    found: &mut Vec<Object>,
+) -> io::Result<()> {
+    let is_tunnel = |object: &Object| match object {
+        Object::Interface(o) if o.kind == Kind::Wireguard => Some(o.id.clone()),
+        _ => None,
+    };
+    let ids: Vec<_> = found.iter().filter_map(is_tunnel).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    worker.enter(site.fd())?;
+    let mut socket = Socket::open(Protocol::Generic)?;
+    for id in ids {
+        let Ok(index) = site.names.index(&id.name) else { continue };
+        let desired = match question.desired.get(&Key::Tunnel(id.clone())) {
+            Some(Object::Tunnel(tunnel)) => Some(&**tunnel),
+            _ => None,
+        };
+        let tunnel = crate::wireguard::observe(&mut socket, &id, index, desired)?;
+        found.push(Object::Tunnel(Box::new(tunnel)));
+    }
     Ok(())
 }
 

@@ -48,8 +48,9 @@ impl Run<'_> {
                 Op::Add { object: Object::Sysctl(o) } | Op::Set { to: Object::Sysctl(o), .. } => {
                     self.set(ops[index], o)
                 }
-                Op::Add { object: Object::FlowDevice(o) } => {
-                    later.push((index, o));
+                Op::Add { object: Object::FlowDevice(_) | Object::Tunnel(_) }
+                | Op::Set { to: Object::Tunnel(_), .. } => {
+                    later.push(index);
                     continue;
                 }
                 _ => continue,
@@ -86,8 +87,15 @@ impl Run<'_> {
                 failed.push(Failed { index, error, partly: true });
             }
         }
-        for (index, device) in later {
-            let done = self.flow_device(ops[index], device, true);
+        for index in later {
+            let done = match ops[index] {
+                Op::Add { object: Object::FlowDevice(o) } => self.flow_device(ops[index], o, true),
+                Op::Add { object: Object::Tunnel(o) } => self.set_tunnel(ops[index], None, o),
+                Op::Set { from: Object::Tunnel(from), to: Object::Tunnel(to) } => {
+                    self.set_tunnel(ops[index], Some(from), to)
+                }
+                _ => Ok(()),
+            };
             failed.extend(done.err().map(|error| Failed { index, error, partly: false }));
         }
         failed

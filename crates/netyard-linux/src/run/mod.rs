@@ -26,6 +26,7 @@ mod processes;
 mod remove;
 mod table;
 mod tun;
+mod tunnel;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -170,6 +170,7 @@ impl Run<'_> {
             }
             Op::Remove { object: Object::Table(o) } => self.remove_table(op, o),
             Op::Remove { object: Object::FlowDevice(o) } => self.flow_device(op, o, false),
+            Op::Remove { object: Object::Tunnel(o) } => self.empty_tunnel(op, o),
             Op::Remove { object: Object::Command(o) } => self.forget_command(op, o),
             Op::Remove { object: Object::Process(o) } => self.end_process(op, o),
             _ => Err(words::lost(op, "it is of no sort")),
@@ -256,7 +257,8 @@ fn sort(op: &Op) -> Sort {
                 | Object::Command(_)
                 | Object::Process(_)
                 | Object::Table(_)
-                | Object::FlowDevice(_),
+                | Object::FlowDevice(_)
+                | Object::Tunnel(_),
         } => Sort::Alone,
         _ => Sort::Messages,
     }

@@ -48,6 +48,7 @@ fn name(object: &Object) -> (&'static str, String) {
         Object::Qdisc(o) => ("the impairment of", o.interface.name.to_string()),
         Object::Table(o) => ("table", o.name.clone()),
         Object::FlowDevice(o) => ("the offload of", o.interface.name.to_string()),
+        Object::Tunnel(o) => ("the peers of", o.interface.name.to_string()),
         Object::File(o) => ("file", format!("/etc/netns/{}/{}", o.netns, o.name)),
         Object::Command(o) => ("command", o.argv.join(" ")),
         Object::Process(o) => ("process", o.name.clone()),

@@ -70,6 +70,7 @@ impl Doctor {
         if survey.stacks.is_empty() {
             survey = survey_host()?;
         }
+        survey.tunnels = met.session.tunnel_pulses(&met.yard.tunnels)?.into_iter().collect();
         Ok((Some(met.yard.name.to_string()), Some(met.yard), survey))
     }
 

@@ -16,7 +16,7 @@ use crate::health::Health;
 use crate::live::{self, Meeting};
 use crate::load::File;
 use crate::source::Origin;
-use crate::ui;
+use crate::{tunnel, ui};
 
 /// Show the health of every node, interface, link and service
 ///
@@ -115,6 +115,10 @@ impl Status {
             Health::of(&met.yard.name, Some(&met.yard), &met.seen, &met.desired, &pulses);
         health.firewalls = met.session.rule_counters(&met.seen.state)?;
         health.and_services(met.session.processes()?, met.session.is_supervised()?);
+        let pulses = met.session.tunnel_pulses(&met.yard.tunnels)?;
+        if health.up {
+            health.tunnels = tunnel::tunnels(&met.yard, &pulses);
+        }
         health.problems.append(&mut met.collisions);
         if met.session.keeper_ended() {
             health

@@ -29,7 +29,10 @@ pub fn run(test: &str, who: As, body: impl FnOnce()) {
     let name = test.split_once("::").map_or(test, |(_, name)| name);
     let mut command = Command::new(std::env::current_exe().expect("the test binary"));
     command.args([name, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"]);
-    command.env(MARK, "1").env("XDG_RUNTIME_DIR", "/run/user/1000").env_remove("XDG_STATE_HOME");
+    command
+        .env(MARK, "1")
+        .env("XDG_RUNTIME_DIR", "/run/user/1000")
+        .env("XDG_STATE_HOME", "/run/state");
     // SAFETY: between fork and exec `enter` only makes system calls and small
     // writes; this process's other threads hold no lock that it needs.
     unsafe { command.pre_exec(move || enter(who)) };
@@ -64,6 +67,7 @@ fn enter(who: As) -> io::Result<()> {
     let layers = "lowerdir=/etc,upperdir=/run/new,workdir=/run/work";
     mount_with("etc", "/etc", Some("overlay"), 0, layers)?;
     mount("run", "/run", Some("tmpfs"), flags)?;
+    mount("var", "/var/lib", Some("tmpfs"), flags)?;
     std::fs::create_dir_all("/run/user/1000")
 }
 

@@ -25,7 +25,9 @@ mod site;
 mod ui;
 mod uplink;
 mod vm_explain;
+mod vm_wireguard;
 mod vm_yard;
+mod wireguard;
 mod yard;
 
 use std::path::{Path, PathBuf};

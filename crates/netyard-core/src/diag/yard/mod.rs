@@ -6,6 +6,7 @@ mod config;
 mod expect;
 mod relation;
 mod uplink;
+mod wireguard;
 
 pub use address::*;
 pub use cast::*;
@@ -13,3 +14,4 @@ pub use config::*;
 pub use expect::*;
 pub use relation::*;
 pub use uplink::*;
+pub use wireguard::*;

@@ -44,6 +44,11 @@ fn made(names: &ShellNames, o: &Interface, kind: &Kind) -> String {
     let name = quoted(o.kernel_name.as_str());
     let mut line;
     match &o.parent {
+        Some(parent) if *kind == Kind::Wireguard => {
+            let netns = names.netns(&o.id.place).unwrap_or_else(|| "1".to_string());
+            let ip = names.tool("ip", &parent.place);
+            line = format!("{ip} link add name {name} netns {netns}");
+        }
         Some(parent) if parent.place != o.id.place => {
             let netns = names.netns(&o.id.place).unwrap_or_else(|| "1".to_string());
             let ip = names.tool("ip", &parent.place);

@@ -8,6 +8,7 @@ mod link;
 mod nft;
 mod process;
 pub(crate) mod unit;
+mod wireguard;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -145,6 +146,7 @@ fn commands(names: &ShellNames, verb: Verb, from: Option<&Object>, to: &Object) 
         (Object::Table(to), Some(Object::Table(from))) => nft::table(names, verb, Some(from), to),
         (Object::Table(o), _) => nft::table(names, verb, None, o),
         (Object::FlowDevice(o), _) => vec![nft::flow_device(names, verb, o)],
+        (Object::Tunnel(o), from) => wireguard::tunnel(names, verb, from, o),
         (Object::File(o), _) => file(verb, o),
         (Object::Command(o), _) => command(names, verb, o),
         (Object::Process(to), Some(Object::Process(from))) => process::change(names, from, to),

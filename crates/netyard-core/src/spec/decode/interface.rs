@@ -27,10 +27,15 @@ pub(super) fn read(
         false => read,
     };
     relations(record, report);
+    let wireguard = word
+        .as_ref()
+        .filter(|w| w.value == "wireguard")
+        .map(|_| crate::interface::wireguard::spec(record, report));
     let physical = word.as_ref().is_some_and(|w| w.value == "physical");
     Some(InterfaceSpec {
         network: record.text("network"),
         kind,
+        wireguard,
         parent: record.text("parent").filter(|_| !unread),
         master: record.text("master"),
         port: record.record("port").map(|p| p.map(|p| BridgePort::from_record(&p))),

@@ -3,10 +3,11 @@
 use super::address::prefixes;
 use super::{beside, full_name};
 use crate::diag::{Report, Span, Spanned, shape as say};
+use crate::interface::wireguard;
 use crate::name::FullName;
 use crate::shape::{Record, Value};
 use crate::spec::check::fill;
-use crate::spec::{EndSpec, LinkSpec};
+use crate::spec::{EndSpec, LinkSpec, TunnelSpec};
 use crate::state::Impairment;
 
 /// Reads a link, written as a mapping or as a list of its ends.
@@ -39,6 +40,7 @@ fn link(record: &Record, place: Span, report: &mut Report) -> Option<LinkSpec> {
     if written.len() != 2 && record.values.contains_key("ends") {
         report.push(say::not_two_ends(place, written.len()));
     }
+    let tunnel = tunnel(record, report);
     Some(LinkSpec {
         span: record.span,
         name,
@@ -47,6 +49,21 @@ fn link(record: &Record, place: Span, report: &mut Report) -> Option<LinkSpec> {
         prefixes: prefixes(record),
         forward: forward.map(|i| i.value),
         backward: backward.map(|i| i.value),
+        tunnel,
+    })
+}
+
+/// The keys that only a tunnel has are refused where there is none.
+fn tunnel(record: &Record, report: &mut Report) -> Option<TunnelSpec> {
+    for key in ["birth", "keepalive", "preshared"] {
+        beside(record, key, "tunnel", report);
+    }
+    let said = record.text("tunnel")?;
+    Some(TunnelSpec {
+        span: said.span,
+        birth: record.text("birth"),
+        keepalive: wireguard::keepalive(record, report),
+        preshared: wireguard::preshared(record),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Yard to State: every managed attribute of every object, defaults included.
 
+mod wireguard;
+
 use super::{
     Address, Command, File, FlowDevice, InterfaceId, Object, Place, PortVlan, Qdisc, State,
 };
@@ -51,6 +53,7 @@ pub fn lower(yard: &Yard) -> State {
         );
     }
     push_tables(yard, &mut objects);
+    wireguard::push(yard, &mut objects);
     for node in nodes {
         push_files(node, &mut objects);
         push_commands(node, &mut objects);

@@ -84,7 +84,7 @@ impl Interface {
     pub fn birthplace(&self) -> Option<&Place> {
         match (&self.parent, &self.kind) {
             (Some(parent), _) => Some(&parent.place),
-            (None, Kind::Vxlan(_)) => Some(&self.id.place),
+            (None, Kind::Vxlan(_) | Kind::Wireguard) => Some(&self.id.place),
             _ => None,
         }
     }
@@ -113,9 +113,12 @@ impl Interface {
             Kind::Bond(bond) => (InfoKind::Bond, Some(bond.data())),
             Kind::Dummy => (InfoKind::Dummy, None),
             Kind::Ifb => (InfoKind::Ifb, None),
+            Kind::Wireguard => (InfoKind::Wireguard, None),
         };
         let mut message = self.whole(target);
-        message.attributes.extend(target.parent.map(LinkAttribute::Link));
+        // What a tunnel has as parent only says where its packets leave from.
+        let parent = target.parent.filter(|_| self.kind != Kind::Wireguard);
+        message.attributes.extend(parent.map(LinkAttribute::Link));
         let info = std::iter::once(LinkInfo::Kind(kind)).chain(data.map(LinkInfo::Data));
         message.attributes.push(LinkAttribute::LinkInfo(info.collect()));
         Creation::Link(create(message))

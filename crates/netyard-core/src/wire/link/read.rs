@@ -108,7 +108,8 @@ impl<'a> Link<'a> {
     pub fn read(&self, id: InterfaceId, mark: Option<&Mark>, names: &Names) -> Option<Interface> {
         let (kind, parent) = self.kind(mark)?;
         let parent = match (parent, mark.and_then(|mark| mark.other.clone())) {
-            (None, _) => None,
+            // The kernel does not tell where a tunnel was born.
+            (None, other) => other.filter(|_| kind == Kind::Wireguard),
             (Some(_), Some(other)) => Some(other),
             (Some(_), None) if self.foreign_parent && !self.is_vxlan() => return None,
             (Some(index), None) => {
@@ -160,6 +161,7 @@ impl<'a> Link<'a> {
             "bridge" => Kind::Bridge(Bridge::read(self.data)?),
             "dummy" => Kind::Dummy,
             "ifb" => Kind::Ifb,
+            "wireguard" => Kind::Wireguard,
             "vrf" => Kind::Vrf(Vrf::read(self.data)?),
             "bond" => Kind::Bond(Bond::read(self.data)?),
             "tun" => match Tap::read(self.data)? {

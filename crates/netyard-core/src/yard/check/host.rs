@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap}; // the latter looked up, never iterat
 
 use super::super::gather::{Cast, Role, kind_word};
 use super::super::segment::Segments;
+use super::super::wireguard;
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span};
 use crate::facts::Facts;
-use crate::interface::Kind;
+use crate::interface::{Engine, Kind};
 use crate::name::InterfaceName;
 use crate::spec::WaySpec;
 use crate::state::Impairment;
@@ -56,8 +57,11 @@ pub(super) fn kinds(cast: &Cast<'_>, segments: &Segments, facts: &Facts, report:
         return;
     }
     let mut used: BTreeMap<&str, Span> = BTreeMap::new();
-    for interface in &cast.interfaces {
+    for (at, interface) in cast.interfaces.iter().enumerate() {
+        let tunnel = wireguard::said(cast, at).map(|said| wireguard::engine(said, facts));
         let words: &[&str] = match interface.role {
+            _ if tunnel == Some(Engine::Kernel) => &["wireguard"],
+            _ if tunnel.is_some() => &["tun"],
             Role::Port(_) | Role::End(..) => &["veth"],
             Role::Own(Kind::Tap(_) | Kind::Tun(_)) => &["tun"],
             Role::Own(kind) | Role::Shared(_, kind) => &[kind_word(kind)],

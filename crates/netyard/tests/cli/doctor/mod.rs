@@ -9,6 +9,7 @@ mod firewall;
 mod machine;
 mod page;
 mod setting;
+mod tunnel;
 mod vm_doctor;
 
 use std::collections::BTreeSet;

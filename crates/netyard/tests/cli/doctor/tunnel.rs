@@ -1,0 +1,25 @@
+//! Tunnels at whose other end nobody is.
+
+use serde_json::json;
+
+use super::Patient;
+use crate::alone::alone;
+use crate::wireguard::two;
+
+alone! { Root, fn a_tunnel_whose_peer_does_not_answer_is_named() {
+    let answering = two("userspace").replace("preshared: true", "keepalive: 1s");
+    let mut patient = Patient::yard(&answering);
+    patient.netyard("up");
+    patient.netyard("exec gw1 -- ping -n -c1 -W9 10.9.0.1");
+    patient.is_free_of("wireguard-silent");
+    let silent = "{ public-key: hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=, endpoint: '10.50.0.99:7', \
+                  allowed-ips: 10.8.0.0/16, keepalive: 1s }";
+    let changed = answering.replacen("engine: userspace", &format!("engine: userspace, peers: [{silent}]"), 1);
+    std::fs::write(patient.path().join("netyard.yaml"), changed).expect("a file");
+    patient.netyard("up");
+    patient.suffers("wireguard-silent", &[("endpoint", json!("10.50.0.99:7")), ("received", json!(0))]);
+    std::fs::write(patient.path().join("netyard.yaml"), answering).expect("a file");
+    patient.netyard("up");
+    patient.is_free_of("wireguard-silent");
+    patient.netyard("down");
+}}
