@@ -14,6 +14,7 @@ mod op;
 mod order;
 mod process;
 mod remove;
+mod script;
 mod shell;
 pub mod show;
 mod table;
@@ -23,6 +24,7 @@ use std::borrow::Cow;
 pub use document::{PlanDocument, Unreadable};
 pub use op::*;
 pub use order::BATCH;
+pub use script::{Script, script};
 pub use shell::ShellNames;
 
 use crate::state::{Object, State};

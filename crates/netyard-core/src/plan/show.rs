@@ -46,7 +46,7 @@ pub struct Detail {
 pub fn show(plan: &Plan, names: &ShellNames, detail: Detail) -> Vec<(Line, String)> {
     let mut lines = Vec::new();
     for step in plan.steps() {
-        lines.push(about(step));
+        lines.push(title(step));
         lines.extend(rules(step));
         if detail.shell {
             lines.extend(step.op.shell(names).into_iter().map(|line| (Line::Shell, line)));
@@ -63,7 +63,7 @@ pub fn text(lines: &[(Line, String)]) -> String {
 }
 
 /// The line of a step: what, and why unless that goes without saying.
-fn about(step: &Step) -> (Line, String) {
+pub(super) fn title(step: &Step) -> (Line, String) {
     let (line, what) = match &step.op {
         Op::Add { object: Object::Process(o) } => (
             Line::Add,

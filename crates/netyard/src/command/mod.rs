@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod down;
 pub mod exec;
 pub mod explain;
+pub mod export;
 pub mod import;
 pub mod init;
 pub mod keeper;

@@ -11,6 +11,7 @@ mod dynamic;
 mod examples;
 mod expect;
 mod explain;
+mod export;
 mod exposition;
 mod hostile;
 mod import;

@@ -23,7 +23,7 @@ use crate::state::{
     Address, Command, File, InterfaceId, MAIN_TABLE, Namespace, Neighbour, NextHop, Object, Place,
     PortVlan, Qdisc, Route, RouteKind, Rule, RuleAction, State, Sysctl,
 };
-use unit::quoted;
+use unit::{heredoc, quoted};
 
 /// What namespaces and interfaces are called in commands: by the names that the
 /// kernel has for them. Those not known are called as users call them.
@@ -157,19 +157,22 @@ fn commands(names: &ShellNames, verb: Verb, from: Option<&Object>, to: &Object) 
 
 fn namespace(verb: Verb, from: Option<&Object>, o: &Namespace) -> Vec<String> {
     let netns = quoted(&o.netns);
-    let hostname = o.hostname.as_ref().map(|hostname| {
-        format!("hostname {}  # in a UTS namespace of {netns}'s own", quoted(hostname))
-    });
     let mut lines = Vec::new();
     match (verb, from) {
         (Verb::Add, _) => {
             lines.push(format!("ip netns add {netns}"));
-            lines.extend(hostname);
+            lines.extend(hostname(o));
         }
-        (Verb::Remove, _) => lines.push(format!("ip netns del {netns}")),
+        (Verb::Remove, _) => {
+            if o.hostname.is_some() {
+                let uts = quoted(&format!("{UTS_NAMES}/{}", o.netns));
+                lines.push(format!("umount {uts} && rm {uts}"));
+            }
+            lines.push(format!("ip netns del {netns}"));
+        }
         (Verb::Set, Some(Object::Namespace(old))) => {
             if old.hostname != o.hostname {
-                lines.extend(hostname);
+                lines.extend(hostname(o));
             }
             if old.published != o.published {
                 let verb = if o.published { "attach" } else { "detach" };
@@ -179,6 +182,19 @@ fn namespace(verb: Verb, from: Option<&Object>, o: &Namespace) -> Vec<String> {
         (Verb::Set, _) => {}
     }
     lines
+}
+
+/// Where UTS namespaces have their names.
+const UTS_NAMES: &str = "/run/utsns";
+
+/// A UTS namespace that lasts, and the name in it. (`nsenter --uts=FILE ip netns exec
+/// NAME CMD` runs a program that sees it.)
+fn hostname(o: &Namespace) -> Option<String> {
+    let (hostname, uts) = (o.hostname.as_ref()?, quoted(&format!("{UTS_NAMES}/{}", o.netns)));
+    Some(format!(
+        "mkdir -p {UTS_NAMES} && touch {uts} && unshare --uts={uts} hostname {}",
+        quoted(hostname)
+    ))
 }
 
 fn port_vlan(names: &ShellNames, verb: Verb, o: &PortVlan) -> String {
@@ -358,10 +374,7 @@ fn file(verb: Verb, o: &File) -> Vec<String> {
     if verb == Verb::Remove {
         return vec![format!("rm {path}")];
     }
-    let mut lines = vec![format!("install -D -m 644 /dev/stdin {path} <<'EOF'")];
-    lines.extend(o.content.lines().map(str::to_string));
-    lines.push("EOF".to_string());
-    lines
+    heredoc(&format!("install -D -m 644 /dev/stdin {path}"), &o.content)
 }
 
 fn command(names: &ShellNames, verb: Verb, o: &Command) -> Vec<String> {

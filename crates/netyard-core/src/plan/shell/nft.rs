@@ -1,6 +1,7 @@
 //! Tables as what `nft -f -` reads.
 
-use super::{ShellNames, Verb, unit::quoted};
+use super::unit::{heredoc, quoted};
+use super::{ShellNames, Verb};
 use crate::nft::{Edit, Table, edits};
 use crate::state::FlowDevice;
 
@@ -15,13 +16,14 @@ pub(super) fn table(
     if verb == Verb::Remove {
         return vec![format!("{exec}nft delete table inet {}", to.name)];
     }
-    let mut lines = vec![format!("{exec}nft -f - <<'EOF'")];
-    match from {
-        None => lines.extend(to.to_string().lines().map(str::to_string)),
-        Some(from) => lines.extend(edits(Some(from), to).iter().map(|e| line(&to.name, e))),
-    }
-    lines.push("EOF".to_string());
-    lines
+    let text = match from {
+        None => to.to_string(),
+        Some(from) => {
+            let lines = edits(Some(from), to).iter().map(|e| line(&to.name, e)).collect::<Vec<_>>();
+            lines.join("\n")
+        }
+    };
+    heredoc(&format!("{exec}nft -f -"), &text)
 }
 
 /// A rule is taken out by its handle, which only the kernel knows.

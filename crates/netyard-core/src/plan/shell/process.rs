@@ -1,7 +1,7 @@
 //! Processes as commands. What supervises them has no command.
 
 use super::ShellNames;
-use super::unit::quoted;
+use super::unit::{heredoc, quoted};
 use crate::state::{Process, ProcessFile, Program};
 
 /// The directories of a process, as variables of a shell.
@@ -46,10 +46,7 @@ fn speaks_of(o: &Process, what: &str) -> bool {
 
 fn file(file: &ProcessFile) -> Vec<String> {
     let path = word(&format!("{{dir}}/{}", file.name));
-    let mut lines = vec![format!("install -m {:o} /dev/stdin {path} <<'EOF'", file.mode)];
-    lines.extend(file.content.lines().map(str::to_owned));
-    lines.push("EOF".to_owned());
-    lines
+    heredoc(&format!("install -m {:o} /dev/stdin {path}", file.mode), &file.content)
 }
 
 fn run(names: &ShellNames, o: &Process) -> String {

@@ -37,9 +37,28 @@ pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// A command that reads `text` from its standard input. The word that ends the text
+/// is no line of it, whatever the text is.
+pub(crate) fn heredoc(command: &str, text: &str) -> Vec<String> {
+    let mut end = "EOF".to_string();
+    while text.lines().any(|line| line == end) {
+        end.push('_');
+    }
+    let mut lines = vec![format!("{command} <<'{end}'")];
+    lines.extend(text.lines().map(str::to_string));
+    lines.push(end);
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_ends_its_own_document() {
+        let lines = heredoc("cat", "a\nEOF\nrm -rf /\nEOF_\n");
+        assert_eq!(lines, ["cat <<'EOF__'", "a", "EOF", "rm -rf /", "EOF_", "EOF__"]);
+    }
 
     #[test]
     fn numbers_get_the_largest_unit_that_fits() {
