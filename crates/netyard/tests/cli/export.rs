@@ -21,7 +21,7 @@ fn out(script: &str) -> String {
 }
 
 /// What differs from one making to the next, and what marks netyard's own.
-const FLEETING: [&str; 26] = [
+const FLEETING: [&str; 28] = [
     "ifindex",
     "link_index",
     "link_netnsid",
@@ -43,6 +43,8 @@ const FLEETING: [&str; 26] = [
     "metainfo",
     "bridge_id",
     "root_id",
+    "bytes",
+    "packets",
     "hello_timer",
     "gc_timer",
     "designated_bridge",

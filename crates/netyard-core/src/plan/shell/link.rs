@@ -66,7 +66,8 @@ fn made(names: &ShellNames, o: &Interface, kind: &Kind) -> String {
         line += &format!(" {attribute}");
     }
     line += &format!(" type {}", kind.kernel_kind().unwrap_or_default());
-    for option in options(kind, None) {
+    // A kernel without VLAN filtering refuses even to be told that it is off.
+    for option in options(kind, None).iter().filter(|option| *option != "vlan_filtering 0") {
         line += &format!(" {option}");
     }
     if let (Kind::Vxlan(_), Some(parent)) = (kind, &o.parent)

@@ -234,9 +234,13 @@ fn address(names: &ShellNames, verb: Verb, o: &Address) -> String {
         None => o.net.to_string(),
     };
     let device = names.device(place, &o.interface.name);
-    let nodad = o.net.addr().is_ipv6() && !o.dad && verb != Verb::Remove;
-    let nodad = if nodad { " nodad" } else { "" };
-    format!("{ip} address {} {net} dev {device}{nodad}", verb.word())
+    let extra = match (o.net, o.peer, verb) {
+        (_, _, Verb::Remove) => "",
+        (IpNet::V4(net), None, _) if net.prefix_len() < 31 => " brd +",
+        (IpNet::V6(_), _, _) if !o.dad => " nodad",
+        _ => "",
+    };
+    format!("{ip} address {} {net} dev {device}{extra}", verb.word())
 }
 
 fn neighbour(names: &ShellNames, verb: Verb, o: &Neighbour) -> String {
@@ -372,7 +376,8 @@ fn qdisc(names: &ShellNames, verb: Verb, o: &Qdisc) -> String {
 fn file(verb: Verb, o: &File) -> Vec<String> {
     let path = quoted(&format!("/etc/netns/{}/{}", o.netns, o.name));
     if verb == Verb::Remove {
-        return vec![format!("rm {path}")];
+        let directory = quoted(&format!("/etc/netns/{}", o.netns));
+        return vec![format!("rm {path}; rmdir --ignore-fail-on-non-empty {directory}")];
     }
     heredoc(&format!("install -D -m 644 /dev/stdin {path}"), &o.content)
 }
