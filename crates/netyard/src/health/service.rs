@@ -60,9 +60,9 @@ pub fn json(states: &[ProcessState]) -> Value {
 /// `5 s`, `3 min`, `2 h`, `9 d`.
 fn age(seconds: u64) -> String {
     match seconds {
-        ..60 => format!("{seconds} s"),
-        ..3600 => format!("{} min", seconds / 60),
-        ..86400 => format!("{} h", seconds / 3600),
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86400 => format!("{} h", seconds / 3600),
         _ => format!("{} d", seconds / 86400),
     }
 }

@@ -77,8 +77,8 @@ alone! { User, fn babeld_finds_the_way_round_a_ring_and_another_when_a_node_is_g
     let status: serde_json::Value = serde_json::from_str(&site.ok("status --json")).unwrap();
     let of = |s: &&serde_json::Value| s["node"] == node;
     let babeld = status["services"].as_array().unwrap().iter().find(of).unwrap()["pid"].clone();
-    site.ok(&format!("exec {node} -- ip link set a down"));
-    site.ok(&format!("exec {node} -- ip link set b down"));
+    site.ok(&format!("exec {node} -- ip link set dev a down"));
+    site.ok(&format!("exec {node} -- ip link set dev b down"));
     assert!(babeld.as_u64().is_some());
     let seconds = until_it_pings(&site, "c1", "10.3.0.2", 30);
     let other = via(&site.ok("exec r1 -- ip route"));
