@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 
 /// How long a pipe in the file system may have nobody who writes to it.
 const PATIENCE: Timespec = Timespec { tv_sec: 3, tv_nsec: 0 };
@@ -21,8 +21,8 @@ fn open(path: &Path, patience: &Timespec) -> io::Result<Box<dyn Read>> {
     if !std::fs::metadata(path)?.file_type().is_fifo() {
         return Ok(Box::new(File::open(path)?));
     }
-    let flags = OFlags::NONBLOCK.bits() as i32;
-    let mut file = File::options().read(true).custom_flags(flags).open(path)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let mut begin = Vec::new();
     if poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(patience))? == 0 {
         // Nothing came: of nobody the kernel says that it has ended.
@@ -64,7 +64,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = fifo(&dir);
         let flags = OFlags::NONBLOCK.bits() as i32;
-        let reader = File::options().read(true).custom_flags(flags).open(&path).unwrap();
         let mut writer = File::options().write(true).open(&path).unwrap();
         // Nothing comes within the patience, and yet somebody is there.
         let mut opened = open(&path, &SHORT).unwrap();
