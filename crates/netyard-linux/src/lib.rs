@@ -38,7 +38,7 @@ pub use process::let_go_of_output;
 pub use run::Progress;
 pub use session::{
     Access, Applied, Gone, Known, Observation, ProcessState, Proved, RuleCount, Session, Tracked,
-    Trial, list_yards,
+    Trial, list_yards, noted_file,
 };
 pub use supervise::ProcessPhase;
 pub use trace::Question as ExplainQuestion;

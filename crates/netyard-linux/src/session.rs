@@ -32,7 +32,7 @@ use crate::state_dir::{self, Lock, StateDir};
 use crate::supervise::Shelf;
 
 pub use known::{Known, list_yards};
-pub use measure::{Proved, Tracked, Trial};
+pub use measure::{Proved, Tracked, Trial, noted_file};
 pub use process::ProcessState;
 
 /// What a command is going to do.

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use netyard_core::diag::Sources;
 use netyard_core::interface::Kind;
 use netyard_core::metric::{Exposition, Metric};
+use netyard_core::service::babel_dump::{Dump, Route};
+use netyard_core::service::lease::Lease;
 use netyard_core::state::{Impairment, InterfaceId, Key, Object, Place, State};
 use netyard_core::wire::link::Pulse;
 use netyard_core::yard::{Link, Yard};
-use netyard_linux::{Observation, RuleCount, Tracked, Trial};
+use netyard_linux::{Observation, ProcessState, RuleCount, Tracked, Trial, babel};
 
+use crate::health::is_well;
 use crate::ui;
 
 /// All that was seen.
@@ -26,6 +29,10 @@ pub struct View<'a> {
     pub rules: &'a BTreeMap<Place, Vec<RuleCount>>,
     /// Connections that are tracked.
     pub tracked: &'a BTreeMap<Place, Tracked>,
+    /// The processes that there are or were.
+    pub processes: &'a [ProcessState],
+    /// Leases of the networks that are served, and the time of day.
+    pub leases: (&'a [Lease], u64),
     /// What came of the expectations.
     pub trial: Option<&'a Trial>,
 }
@@ -41,6 +48,11 @@ impl View<'_> {
             yard.links.iter().for_each(|link| self.tell_link(told, link));
         }
         self.tell_firewalls(told);
+        self.tell_processes(told);
+        let (leases, now) = self.leases;
+        for lease in leases {
+            told.add(Metric::DhcpLeases, &[lease.network.as_str()], lease.is_held(now).into());
+        }
         if let Some(trial) = self.trial {
             told.put(Metric::TestTime, &[], trial.ended);
             told.put(Metric::TestDuration, &[], trial.took);
@@ -130,6 +142,27 @@ impl View<'_> {
         }
     }
 
+    fn tell_processes(&self, told: &mut Exposition) {
+        for object in self.desired.objects() {
+            if let Object::Process(o) = object {
+                told.put(Metric::ProcessUp, &[&o.place.to_string(), &o.name], false);
+            }
+        }
+        for state in self.processes {
+            let node = state.process.place.to_string();
+            let labels = [node.as_str(), &state.process.name];
+            told.put(Metric::ProcessUp, &labels, is_well(state));
+            told.put(Metric::ProcessRestarts, &labels, state.restarts);
+            if let Some(started) = state.started {
+                told.put(Metric::ProcessStart, &labels, started);
+            }
+            let socket = state.directory.join(babel::SOCKET);
+            if socket.exists() {
+                tell_babel(told, labels, babel::read(&socket).ok().as_ref());
+            }
+        }
+    }
+
     /// Where the file says what a rule does: `netyard.yaml:12`; empty for rules that
     /// netyard makes on its own.
     fn rule_place(&self, place: &Place, comment: &str) -> String {
@@ -149,6 +182,27 @@ pub fn line(sources: &Sources, span: netyard_core::diag::Span) -> Option<String>
     // Which directory it is in is nobody's business here.
     Some(line.rsplit('/').next().unwrap_or(line).to_owned())
 }
+
+fn tell_babel(told: &mut Exposition, [node, process]: [&str; 2], babel: Option<&Dump>) {
+    told.put(Metric::BabelUp, &[node, process], babel.is_some());
+    let Some(babel) = babel else { return };
+    for neighbour in &babel.neighbours {
+        let address = neighbour.address.to_string();
+        let labels = [node, process, &neighbour.interface, &address];
+        told.put(Metric::BabelNeighbourCost, &labels, u32::from(neighbour.cost));
+    }
+    for (family, ipv6) in [("ipv4", false), ("ipv6", true)] {
+        let leads =
+            |route: &&Route| route.prefix.addr().is_ipv6() == ipv6 && route.metric < UNREACHABLE;
+        let routes: Vec<_> = babel.routes.iter().filter(leads).collect();
+        let installed = routes.iter().filter(|route| route.installed).count();
+        told.put(Metric::BabelRoutes, &[node, process, family], routes.len());
+        told.put(Metric::BabelRoutesInstalled, &[node, process, family], installed);
+    }
+}
+
+/// Babel's infinity (RFC 8966, 2.1).
+const UNREACHABLE: u16 = 65535;
 
 fn tell_impairment(told: &mut Exposition, labels: &[&str], impairment: &Impairment) {
     let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;

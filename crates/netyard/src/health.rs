@@ -12,6 +12,8 @@ use netyard_core::yard::{Attachment, Yard};
 use netyard_linux::{Observation, ProcessState, RuleCount};
 use serde_json::{Value, json};
 
+pub use service::is_well;
+
 use crate::impairment;
 use crate::tunnel::{self, TunnelHealth};
 use crate::ui;

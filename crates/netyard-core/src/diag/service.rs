@@ -9,6 +9,13 @@ pub fn bad_after(text: &str, span: Span) -> Diagnostic {
         .hint("write a service, `node:service`, `address eth0`, `carrier eth0` or `lease eth0`")
 }
 
+/// Where metrics cannot be served.
+pub fn bad_listen(text: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("bad-listen", format!("`{text}` is nothing to listen at"))
+        .at(span, "")
+        .hint("write an address and a port, as in `127.0.0.1:9917`, or `unix:` and a whole path")
+}
+
 /// A variable of the environment that cannot be one.
 pub fn bad_variable(name: &str, span: Span) -> Diagnostic {
     Diagnostic::error("bad-variable", format!("`{name}` cannot be a variable of the environment"))

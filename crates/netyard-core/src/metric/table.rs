@@ -94,6 +94,22 @@ metrics! {
         "Connections that are tracked in a node with a firewall.";
     ConntrackLimit Gauge "conntrack_entries_limit" ["node"]
         "Connections that can be tracked there; each one more is dropped.";
+    ProcessUp Gauge "process_up" ["node", "process"]
+        "1 when the service runs, or has done its one thing.";
+    ProcessStart Gauge "process_start_time_seconds" ["node", "process"]
+        "When the process that runs was started, since 1970.";
+    ProcessRestarts Counter "process_restarts_total" ["node", "process"]
+        "How often the service was started again by itself.";
+    DhcpLeases Gauge "dhcp_leases" ["network"]
+        "Leases of the network that somebody holds now; absent until there was one.";
+    BabelUp Gauge "babel_up" ["node", "process"]
+        "1 when babeld answers at its local socket.";
+    BabelNeighbourCost Gauge "babel_neighbour_cost" ["node", "process", "interface", "neighbour"]
+        "What the way to a neighbour costs; 65535 when nothing comes through.";
+    BabelRoutes Gauge "babel_routes" ["node", "process", "family"]
+        "Routes that neighbours told of and that lead somewhere.";
+    BabelRoutesInstalled Gauge "babel_routes_installed" ["node", "process", "family"]
+        "Those of them that are in use.";
     ExpectationPassed Gauge "expectation_passed" ["expectation", "family", "place"]
         "1 when what the file expects there came true in the last `netyard test`.";
     TestTime Gauge "test_timestamp_seconds" []

@@ -25,6 +25,7 @@ pub mod dhcp6;
 pub mod dns;
 pub mod dnsmasq;
 pub mod lease;
+pub mod metrics;
 pub mod ra;
 mod run;
 pub mod served;

@@ -108,6 +108,8 @@ pub struct Spec {
     pub expect: Vec<ExpectSpec>,
     /// `firewall:` in the order of the file, ranges expanded.
     pub firewalls: Vec<firewall::FirewallSpec>,
+    /// `metrics:`.
+    pub metrics: Option<crate::service::metrics::Metrics>,
 }
 
 /// An entry of `networks:`.

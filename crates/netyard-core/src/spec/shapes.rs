@@ -7,6 +7,7 @@ pub mod serving6;
 
 use crate::expect::EXPECT;
 use crate::interface::bridge;
+use crate::service::metrics;
 use crate::shape::{Field, Shape, Type};
 
 const U32: i64 = u32::MAX as i64;
@@ -76,6 +77,11 @@ pub static YARD: Shape = Shape {
             "firewall",
             Type::Map(&Type::Record(&firewall::FIREWALL)),
             "Firewalls, by the name of the node they are in; `host` is this machine.",
+        ),
+        Field::new(
+            "metrics",
+            Type::Either(&[Type::Bool, Type::Record(&metrics::SHAPE)]),
+            "Metrics for a monitoring system, served on the host: `true`, or a mapping that says where.",
         ),
     ],
     also: &[],

@@ -35,6 +35,8 @@ pub(super) struct Settings {
     pub sysctls: Vec<Vec<Sysctl>>,
     pub files: Vec<Vec<(String, String)>>,
     pub processes: Vec<Vec<Process>>,
+    /// Those of the yard as a whole.
+    pub own_processes: Vec<Process>,
 }
 
 /// What all passes found.
@@ -92,7 +94,10 @@ impl Parts<'_> {
             uplinks,
             expectations,
             firewalls: std::mem::take(&mut self.firewalls),
-            processes: servings.iter().map(serving::Serving::process).collect(),
+            processes: std::mem::take(&mut self.settings.own_processes)
+                .into_iter()
+                .chain(servings.iter().map(serving::Serving::process))
+                .collect(),
             servings,
             tunnels,
         }

@@ -304,6 +304,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         rules: rule::resolve(&cast, facts, &mut report),
         sysctls: sysctl::resolve(&cast, &relations, facts, &mut report),
         processes: service::resolve(&cast, &plan, &names, &mut report),
+        own_processes: service::of_yard(&cast, facts, &mut report),
         files: file::resolve(&cast, &plan, &seats),
     };
     let expectations = expect::resolve(&cast, &plan, &names, facts, &mut report);

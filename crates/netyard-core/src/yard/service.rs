@@ -3,7 +3,8 @@
 use super::address::Addressing;
 use super::gather::{Cast, LOOPBACK, Role};
 use super::naming::Names;
-use crate::diag::{Report, Span, Spanned, service as say};
+use crate::diag::{Report, Span, Spanned, service as say, yard as diag};
+use crate::facts::Facts;
 use crate::interface::Kind;
 use crate::name::NodeName;
 use crate::service::{Scene, Wire, Wish};
@@ -21,6 +22,15 @@ pub(super) fn resolve(
     let all: Vec<Vec<Process>> = nodes.collect();
     check_circles(cast, &all, report);
     all
+}
+
+/// Of the yard as a whole.
+pub(super) fn of_yard(cast: &Cast<'_>, facts: &Facts, report: &mut Report) -> Vec<Process> {
+    let Some(metrics) = &cast.spec.metrics else { return Vec::new() };
+    if !facts.host_reachable {
+        report.push(diag::host_unreachable("this service is", metrics.span));
+    }
+    vec![metrics.process(&cast.spec.yard.value)]
 }
 
 fn services<'s>(cast: &Cast<'s>, node: usize) -> &'s [ServiceSpec] {

@@ -58,6 +58,8 @@ pub fn serve<'p>(listener: Listener, page: Page<'p>, chore: Option<Chore<'p>>) -
         press: None,
         turn: 0,
     };
+    // Whoever started this as a service waits for it (sd_notify(3)).
+    crate::serve::notify("READY=1");
     while server.round(end.as_fd())? {}
     Ok(())
 }

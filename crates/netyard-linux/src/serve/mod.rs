@@ -30,6 +30,7 @@ use rustix::time::Timespec;
 
 pub use leases::of_yard as leases_of;
 use world::World;
+pub(crate) use world::notify;
 
 /// What serves one protocol on one network.
 trait Service {

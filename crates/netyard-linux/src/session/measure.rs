@@ -2,18 +2,22 @@
 //! what came of its expectations.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use netyard_core::expect::Family;
+use netyard_core::name::YardName;
 use netyard_core::state::{Place, State};
 use netyard_core::wire::conntrack;
 use serde::{Deserialize, Serialize};
 
 use super::{Session, no_thread, tables};
 use crate::error::Error;
-use crate::netns::Worker;
+use crate::netns::{self, Worker};
+use crate::state_dir::{self, StateDir};
 
 const VERSION: u32 = 1;
 const FILE: &str = "trial.json";
+const SOURCE: &str = "file.json";
 
 /// Connections that are tracked in a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +52,12 @@ pub struct Proved {
     pub place: String,
     /// It came true.
     pub passed: bool,
+}
+
+/// The file that a yard was brought up from, where it is noted and was a file.
+pub fn noted_file(yard: &YardName) -> Result<Option<PathBuf>, Error> {
+    let base = state_dir::base(!netns::has_root())?;
+    StateDir::new(&base, yard).read(SOURCE)
 }
 
 impl Trial {
@@ -88,6 +98,15 @@ impl Session {
             .map_err(|e| Error::system("could not count the connections", e))?;
         self.sites = Some(sites);
         Ok(counts)
+    }
+
+    /// Notes which file the yard was brought up from, for those who know its name
+    /// alone.
+    pub fn note_file(&self, path: &Path) -> Result<(), Error> {
+        if !self.dir.path().is_dir() {
+            return Ok(());
+        }
+        self.dir.write(SOURCE, &path)
     }
 
     /// Notes what came of expectations, for those who ask later; of `some` of them,

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::supervise::{self, LOG, ProcessPhase, Supervisor};
 
 /// How a process is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ProcessState {
     /// As it was asked for.
     pub process: Process,
@@ -17,6 +17,8 @@ pub struct ProcessState {
     pub phase: ProcessPhase,
     /// Its number while it runs.
     pub pid: Option<u32>,
+    /// When what runs of it was started, in seconds since 1970.
+    pub started: Option<f64>,
     /// For how long it has been so far, in seconds.
     pub age: u64,
     /// How often it was started again by itself.
@@ -58,6 +60,7 @@ impl Session {
                 process,
                 phase: if there { course.phase } else { ProcessPhase::Failed },
                 pid: identity.map(|identity| identity.pid),
+                started: identity.and_then(supervise::Identity::started),
                 age: supervise::now().saturating_sub(course.since),
                 restarts: course.restarts,
                 ended: course.ended,

@@ -34,6 +34,11 @@ impl Identity {
         Self::of(self.pid) == Some(self)
     }
 
+    /// When it was started, in seconds since 1970, as exact as the kernel says.
+    pub fn started(self) -> Option<f64> {
+        machine_start().map(|start| start + seconds(self.begun))
+    }
+
     /// Holds on to it, so that its number cannot become another's; none when it is
     /// dead.
     pub fn hold(self) -> io::Result<Option<OwnedFd>> {
@@ -47,6 +52,19 @@ impl Identity {
             Ok(fd) => Ok(self.lives().then_some(fd)),
         }
     }
+}
+
+/// When the machine was started, in seconds since 1970.
+fn machine_start() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok())
+}
+
+/// Clock ticks as seconds.
+fn seconds(ticks: u64) -> f64 {
+    // SAFETY: a question without arguments in memory.
+    let each = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    ticks as f64 / each.max(1) as f64
 }
 
 /// Holds on to those that live.

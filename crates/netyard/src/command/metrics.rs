@@ -7,10 +7,12 @@ use netyard_core::diag::Sources;
 use netyard_core::metric::{CONTENT_TYPE, Exposition, Metric};
 use netyard_core::name::YardName;
 use netyard_core::state::State;
+use netyard_core::yard::Yard;
 use netyard_linux::http::{self, Address, Chore, Listener, Page};
-use netyard_linux::{Access, Session};
+use netyard_linux::{Access, Session, noted_file};
 
 use crate::cli::YardOptions;
+use crate::command::leases;
 use crate::error::{Error, Kind, Result, errno_text};
 use crate::exposition::View;
 use crate::live::{self, Meeting};
@@ -112,20 +114,34 @@ impl Metrics {
         let mut told = match (&self.yard.yard, &self.page) {
             (Some(_), _) => by_name(&live::name(&self.yard)?)?,
             (None, None) => by_file(&File::read(&self.yard.file.origin())?)?,
-            (None, Some(name)) => {
-                match File::read(&self.yard.file.origin()).and_then(|file| by_file(&file)) {
-                    Err(error) if matches!(error.kind, Kind::Text(..)) => {
-                        ui::show_error(&error);
-                        let mut told = by_name(&live::named(name)?)?;
-                        told.put(Metric::FileValid, &[], false);
-                        told
-                    }
-                    told => told?,
-                }
-            }
+            (None, Some(name)) => whatever(&live::named(name)?, &self.yard.file.origin())?,
         };
         told.put(Metric::ScrapeDuration, &[], began.elapsed().as_secs_f64());
         Ok(told)
+    }
+}
+
+/// A yard as its file says, or without it where there are mistakes in it.
+fn whatever(name: &YardName, file: &Origin) -> Result<Exposition> {
+    match File::read(file).and_then(|file| by_file(&file)) {
+        Err(error) if matches!(error.kind, Kind::Text(..)) => {
+            ui::show_error(&error);
+            let mut told = without_file(name)?;
+            told.put(Metric::FileValid, &[], false);
+            Ok(told)
+        }
+        told => told,
+    }
+}
+
+/// A yard by its name: with the file that it was brought up from, where that is
+/// known and still of this yard.
+fn by_name(name: &YardName) -> Result<Exposition> {
+    let Some(path) = noted_file(name)? else { return without_file(name) };
+    let origin = Origin::File(path);
+    match crate::load::name(&origin) {
+        Ok(other) if other != *name => without_file(name),
+        _ => whatever(name, &origin),
     }
 }
 
@@ -141,7 +157,7 @@ fn again(arguments: impl Iterator<Item = String>, output: Stdio) -> std::io::Res
 }
 
 /// A yard whose file is not known.
-fn by_name(name: &YardName) -> Result<Exposition> {
+fn without_file(name: &YardName) -> Result<Exposition> {
     let mut told = Exposition::new(name.as_str());
     if !live::is_known(name)? {
         told.put(Metric::YardUp, &[], false);
@@ -168,10 +184,14 @@ fn tell(
     session: &mut Session,
     seen: &netyard_linux::Observation,
     desired: &State,
-    file: Option<(&netyard_core::yard::Yard, &Sources)>,
+    file: Option<(&Yard, &Sources)>,
 ) -> Result {
     let (pulses, rules) = (session.pulses()?, session.rule_counters(&seen.state)?);
     let (tracked, trial) = (session.tracked(&seen.state)?, session.trial()?);
+    let processes = session.processes()?;
+    // A file of leases that cannot be read is no reason to tell nothing.
+    let of_yard = |(yard, _): (&Yard, &Sources)| leases::of_yard(yard, session.is_rootless()).ok();
+    let leases = file.and_then(of_yard).unwrap_or_default();
     let view = View {
         seen,
         desired,
@@ -179,6 +199,8 @@ fn tell(
         pulses: &pulses,
         rules: &rules,
         tracked: &tracked,
+        processes: &processes,
+        leases: (&leases, leases::now()),
         trial: trial.as_ref(),
     };
     view.tell(told);

@@ -8,6 +8,7 @@ use crate::cli::FileOption;
 use crate::error::Result;
 use crate::live::Meeting;
 use crate::load::File;
+use crate::source::Origin;
 use crate::{command::test, next, ui};
 
 /// Build the network, or change a running one to what the file says
@@ -49,6 +50,11 @@ impl Up {
         let is_new = met.seen.state.is_empty();
         met.session.set_pools(&met.yard.pools);
         met.apply(file)?;
+        if let Origin::File(path) = self.file.origin()
+            && let Ok(path) = path.canonicalize()
+        {
+            met.session.note_file(&path)?;
+        }
         let time = ui::duration(started.elapsed());
         let size = ui::size(&met.yard);
         if !is_new {

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::alone::alone;
+use crate::exposition::Exposition;
 use crate::site::{Site, tree};
 use crate::{netyard, repository};
 
@@ -90,4 +92,55 @@ alone! { User, fn only_ssh_comes_from_outside_and_everything_from_inside() {
 
 alone! { User, fn a_router_for_mesh_nodes_lets_through_one_way() {
     keeps_its_promises("aredn-nat");
+}}
+
+/// Babel's time to find another way, and more: hellos come every second.
+const BABEL: Duration = Duration::from_secs(90);
+
+alone! { User, fn a_client_finds_another_way_when_a_gateway_is_lost() {
+    let site = Site::of_example("freifunk-gateway");
+    let before = tree(Path::new("/run"));
+    site.ok("up");
+    site.ok("test");
+    site.ok("plan --check");
+    let by = |gateway: &str| {
+        // While Babel looks for another way there is none, and `ip` fails.
+        let way = site.run("exec f3 -- ip route get 10.50.9.80").stdout;
+        String::from_utf8_lossy(&way).contains(&format!("dev to-{gateway} "))
+    };
+    let wait = |gateway: &str| {
+        let end = Instant::now() + BABEL;
+        while !by(gateway) {
+            assert!(Instant::now() < end, "no way by {gateway}");
+        }
+    };
+    let told = Exposition::read(&site.ok("metrics --once")).expect("an exposition");
+    let of_f3 = [("node", "f3"), ("process", "mesh")];
+    assert_eq!(told.one("netyard_babel_up", &of_f3), 1.0);
+    let neighbours = told.all("netyard_babel_neighbour_cost");
+    let heard = neighbours.iter().filter(|(labels, _)| labels["node"] == "f3").count();
+    assert_eq!(heard, 2, "{neighbours:?}");
+    for family in ["ipv4", "ipv6"] {
+        let labels = [("node", "f3"), ("family", family)];
+        assert!(told.one("netyard_babel_routes", &labels) >= 2.0);
+        assert!(told.one("netyard_babel_routes_installed", &labels) >= 1.0);
+    }
+    // The tunnel that costs less is preferred, and its gateway is lost.
+    wait("f4");
+    site.ok("exec client -- ping -c1 -W2 10.50.9.80");
+    for interface in ["to-f3", "servers"] {
+        site.ok(&format!("exec f4 -- ip link set {interface} down"));
+    }
+    wait("f5");
+    let end = Instant::now() + BABEL;
+    while !site.run("exec client -- ping -c1 -W1 10.50.9.80").status.success() {
+        assert!(Instant::now() < end, "the client does not reach the service");
+    }
+    // It comes back.
+    site.ok("up");
+    wait("f4");
+    site.ok("test");
+    site.ok("down");
+    assert_eq!(site.processes(), Vec::<PathBuf>::new());
+    assert_eq!(tree(Path::new("/run")), before);
 }}

@@ -19,6 +19,7 @@ use super::{HostSideSpec, NetworkSpec, Spec};
 use crate::diag::{Report, Span, Spanned, shape as say};
 use crate::interface::Bridge;
 use crate::name::{BadName, FullName, InterfaceName, NodeName, YardName};
+use crate::service::metrics::Metrics;
 use crate::shape::{Record, Value};
 
 /// Reads a checked file; `None` when the yard itself has no name.
@@ -52,6 +53,7 @@ pub(super) fn decode(root: &Record, fallback_name: &str, report: &mut Report) ->
         links,
         expect,
         firewalls: firewall::read_all(root, report),
+        metrics: Metrics::from_root(root, report),
     })
 }
 
