@@ -115,7 +115,7 @@ alone! { User, fn a_client_finds_another_way_when_a_gateway_is_lost() {
         }
     };
     let told = Exposition::read(&site.ok("metrics --once")).expect("an exposition");
-    let of_f3 = [("node", "f3"), ("process", "mesh")];
+    let of_f3 = [("node", "f3"), ("process", "babeld")];
     assert_eq!(told.one("netyard_babel_up", &of_f3), 1.0);
     let neighbours = told.all("netyard_babel_neighbour_cost");
     let heard = neighbours.iter().filter(|(labels, _)| labels["node"] == "f3").count();
@@ -127,7 +127,18 @@ alone! { User, fn a_client_finds_another_way_when_a_gateway_is_lost() {
     }
     // The tunnel that costs less is preferred, and its gateway is lost.
     wait("f4");
-    site.ok("exec client -- ping -c1 -W2 10.50.9.80");
+    let encrypted = || {
+        let status: Value = serde_json::from_str(&site.ok("status --json")).expect("JSON");
+        let tunnels = status["tunnels"].as_array().expect("a list").clone();
+        let end = tunnels.iter().find(|t| t["interface"] == "f3:to-f4").expect("f3's tunnel");
+        end["peers"][0]["sent"].as_u64().expect("a number")
+    };
+    let before_ping = encrypted();
+    site.ok("exec client -- ping -c10 -i0.01 -s 1000 -W2 10.50.9.80");
+    assert!(encrypted() - before_ping >= 10_000, "the way is by WireGuard");
+    // The phone has its address from the gateway, and by it reaches the service.
+    assert!(site.ok("leases").contains("10.50.0."));
+    site.ok("exec phone -- ping -c1 -W2 10.50.9.80");
     for interface in ["to-f3", "servers"] {
         site.ok(&format!("exec f4 -- ip link set {interface} down"));
     }
