@@ -32,7 +32,8 @@ pub fn run(test: &str, who: As, body: impl FnOnce()) {
     command
         .env(MARK, "1")
         .env("XDG_RUNTIME_DIR", "/run/user/1000")
-        .env("XDG_STATE_HOME", "/run/state");
+        // Not below `/run`: a keeper has one of its own.
+        .env("XDG_STATE_HOME", "/var/lib/state");
     // SAFETY: between fork and exec `enter` only makes system calls and small
     // writes; this process's other threads hold no lock that it needs.
     unsafe { command.pre_exec(move || enter(who)) };
