@@ -3,6 +3,7 @@
 //! Keys are not copied: a yard's file is not where secrets are kept. The file that
 //! is made names files for them, and the account says what belongs there.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -38,10 +39,22 @@ struct Reader<'w> {
     work: &'w mut Work,
     name: String,
     interface: Map,
-    peers: Vec<Map>,
-    allowed: Vec<IpNet>,
+    /// Where `[Interface]` is.
+    place: Span,
+    has_key: bool,
+    addresses: Vec<IpNet>,
+    peers: Vec<Peer>,
     /// `Table =`: none where wg-quick would choose, `off` gives no routes.
     table: Option<String>,
+}
+
+/// A `[Peer]`.
+#[derive(Default)]
+struct Peer {
+    place: Span,
+    map: Map,
+    has_key: bool,
+    allowed: Vec<(Span, IpNet)>,
 }
 
 fn read(sources: &Sources, work: &mut Work) {
@@ -51,18 +64,30 @@ fn read(sources: &Sources, work: &mut Work) {
     let name = InterfaceName::new(stem).map_or_else(|_| "wg0".to_owned(), |name| name.to_string());
     let mut interface = Map::default();
     interface.set("kind", "wireguard");
-    let (peers, allowed) = (Vec::new(), Vec::new());
-    let mut reader = Reader { work, name, interface, peers, allowed, table: None };
+    let (place, peers) = (Span::default(), Vec::new());
+    let mut reader = Reader {
+        work,
+        name,
+        interface,
+        place,
+        has_key: false,
+        addresses: Vec::new(),
+        peers,
+        table: None,
+    };
     let mut section = Section::None;
     let mut seen = false;
     for (span, line) in lines(&source.text, 0) {
         let line = line.split('#').next().unwrap_or_default().trim();
         match line.to_ascii_lowercase().as_str() {
             "" => {}
-            "[interface]" => (section, seen) = (Section::Interface, true),
+            "[interface]" => {
+                (section, seen) = (Section::Interface, true);
+                reader.place = span;
+            }
             "[peer]" => {
                 section = Section::Peer;
-                reader.peers.push(Map::default());
+                reader.peers.push(Peer { place: span, ..Peer::default() });
             }
             _ => {
                 let Some((key, value)) = line.split_once('=') else {
@@ -86,6 +111,10 @@ fn read(sources: &Sources, work: &mut Work) {
         reader.work.report.push(say::not_of_format(Span::default(), FORMAT.title, why));
         return;
     }
+    if reader.name != stem {
+        let why = format!("no interface can have this name: it is `{}`", reader.name);
+        reader.work.nearly(reader.place, stem, why);
+    }
     reader.draw();
 }
 
@@ -99,16 +128,23 @@ impl Reader<'_> {
                 WgKey::parse(value).map_err(|_| "a key: 32 bytes in base64")?;
                 let file = format!("{}.key", self.name);
                 self.interface.set("private-key-file", file.clone());
+                self.has_key = true;
                 self.moved(span, path, &file);
             }
             "address" => {
                 for net in nets(value)? {
                     self.interface.push("address", net.to_string());
+                    self.addresses.push(net);
                 }
                 self.work.kept(span, path);
             }
             "listenport" => {
                 let port: u16 = value.parse().map_err(|_| "a port")?;
+                if port == 0 {
+                    let why = "netyard chooses a port that stays, the kernel another each time";
+                    self.work.nearly(span, path, why);
+                    return Ok(());
+                }
                 self.interface.set("listen", i64::from(port));
                 self.work.kept(span, path);
             }
@@ -144,32 +180,31 @@ impl Reader<'_> {
         match key.to_ascii_lowercase().as_str() {
             "publickey" => {
                 let key = PublicKey::parse(value).map_err(|_| "a key: 32 bytes in base64")?;
-                peer.set("public-key", key.to_string());
+                peer.map.set("public-key", key.to_string());
+                peer.has_key = true;
                 self.work.kept(span, path);
             }
             "presharedkey" => {
                 WgKey::parse(value).map_err(|_| "a key: 32 bytes in base64")?;
                 let file = format!("{}.peer{number}.psk", self.name);
-                peer.set("preshared-key-file", file.clone());
+                peer.map.set("preshared-key-file", file.clone());
                 self.moved(span, path, &file);
             }
             "endpoint" => {
                 split_endpoint(value).ok_or("an address or a name, and a port")?;
-                peer.set("endpoint", value);
+                peer.map.set("endpoint", value);
                 self.work.kept(span, path);
             }
             "allowedips" => {
-                for net in nets(value)?.iter().map(IpNet::trunc) {
-                    peer.push("allowed-ips", net.to_string());
-                    self.allowed.push(net);
-                }
+                let nets = nets(value)?;
+                peer.allowed.extend(nets.iter().map(|net| (span, net.trunc())));
                 self.work.kept(span, path);
             }
             "persistentkeepalive" => {
                 let seconds = if value == "off" { Ok(0) } else { value.parse::<u16>() };
                 let seconds = seconds.map_err(|_| "seconds, or `off`")?;
                 if seconds > 0 {
-                    peer.set("keepalive", format!("{seconds}s"));
+                    peer.map.set("keepalive", format!("{seconds}s"));
                 }
                 self.work.kept(span, path);
             }
@@ -186,12 +221,19 @@ impl Reader<'_> {
     }
 
     fn draw(mut self) {
+        if !self.has_key {
+            let why =
+                "it is not in the file: netyard makes one, and the peers must learn its public key";
+            self.work.nearly(self.place, "Interface.PrivateKey", why);
+        }
         self.work.draft.set("yard", self.name.as_str());
-        let peers: Vec<Value> = self.peers.drain(..).map(Value::Map).collect();
+        let mut peers = std::mem::take(&mut self.peers);
+        self.settle(&mut peers);
+        let routes = self.routes(&peers);
+        let peers: Vec<Value> = peers.into_iter().map(|peer| Value::Map(peer.map)).collect();
         if !peers.is_empty() {
             self.interface.set("peers", Value::List(peers));
         }
-        let routes = self.routes();
         let host = self.work.draft.map("nodes").map("host");
         host.map("interfaces").set(&self.name, Value::Map(self.interface));
         for route in routes {
@@ -199,18 +241,49 @@ impl Reader<'_> {
         }
     }
 
+    /// Gives each prefix to one peer: the last that claims it, as the kernel does.
+    fn settle(&mut self, peers: &mut [Peer]) {
+        for at in 0..peers.len() {
+            let mut own = std::mem::take(&mut peers[at].allowed);
+            let mut known = BTreeSet::new();
+            own.retain(|(_, net)| known.insert(*net));
+            own.retain(|(span, net)| {
+                let later = peers[at + 1..].iter().flat_map(|peer| &peer.allowed);
+                let lost = later.clone().any(|(_, other)| other == net);
+                if lost {
+                    let why = format!("`{net}` is a later peer's, too, and the last one has it");
+                    self.work.ignored(*span, "Peer.AllowedIPs", why);
+                }
+                !lost
+            });
+            let peer = &mut peers[at];
+            if !peer.has_key {
+                self.work.report.push(say::bad_line(peer.place, "a `PublicKey` in it"));
+            }
+            for (_, net) in &own {
+                peer.map.push("allowed-ips", net.to_string());
+            }
+            peer.allowed = own;
+        }
+    }
+
     /// wg-quick leads all allowed addresses into the tunnel.
-    fn routes(&mut self) -> Vec<Map> {
+    fn routes(&mut self, peers: &[Peer]) -> Vec<Map> {
         if self.table.as_deref() == Some("off") {
             return Vec::new();
         }
         let table = self.table.as_ref().and_then(|table| table.parse::<i64>().ok());
         let mut routes = Vec::new();
-        for net in std::mem::take(&mut self.allowed) {
+        for &(span, net) in peers.iter().flat_map(|peer| &peer.allowed) {
             if net.prefix_len() == 0 && table.is_none() {
                 let why = "a default route into the tunnel would take its own packets along: wg-quick \
                            marks them; move the interface into a node, and the host keeps its way out";
-                self.work.ignored(Span::default(), format!("routes.{net}"), why);
+                self.work.ignored(span, format!("routes.{net}"), why);
+                continue;
+            }
+            // Where the interface's own prefix leads already, wg-quick adds none.
+            let own = self.addresses.iter().any(|own| own.trunc().contains(&net));
+            if own && table.is_none() {
                 continue;
             }
             let mut route = Map::default();
@@ -232,6 +305,9 @@ fn nets(text: &str) -> Result<Vec<IpNet>, &'static str> {
         let net = word.parse::<IpNet>().ok();
         net.or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))
     };
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
     let all: Option<Vec<IpNet>> = text.split(',').map(one).collect();
     all.ok_or("addresses with prefix lengths")
 }
