@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use netyard_core::diag::Sources;
+use netyard_core::facts::TunnelPulse;
 use netyard_core::interface::Kind;
 use netyard_core::metric::{Exposition, Metric};
 use netyard_core::service::babel_dump::{Dump, Route};
 use netyard_core::service::lease::Lease;
 use netyard_core::state::{Impairment, InterfaceId, Key, Object, Place, State};
 use netyard_core::wire::link::Pulse;
-use netyard_core::yard::{Link, Yard};
+use netyard_core::yard::{Link, Wireguard, Yard};
 use netyard_linux::{Observation, ProcessState, RuleCount, Tracked, Trial, babel};
 
 use crate::health::is_well;
@@ -33,6 +34,8 @@ pub struct View<'a> {
     pub processes: &'a [ProcessState],
     /// Leases of the networks that are served, and the time of day.
     pub leases: (&'a [Lease], u64),
+    /// What tunnels do.
+    pub tunnels: &'a BTreeMap<InterfaceId, TunnelPulse>,
     /// What came of the expectations.
     pub trial: Option<&'a Trial>,
 }
@@ -46,6 +49,7 @@ impl View<'_> {
         self.tell_nodes(told);
         if let Some((yard, _)) = self.file {
             yard.links.iter().for_each(|link| self.tell_link(told, link));
+            yard.tunnels.iter().for_each(|end| self.tell_tunnel(told, end));
         }
         self.tell_firewalls(told);
         self.tell_processes(told);
@@ -119,6 +123,24 @@ impl View<'_> {
                 let (node, name) = (end.place.to_string(), end.name.to_string());
                 tell_impairment(told, &[&link.name, &node, &name], &qdisc.impairment);
             }
+        }
+    }
+
+    /// A tunnel's end by the names of its peers, which only the file has.
+    fn tell_tunnel(&self, told: &mut Exposition, end: &Wireguard) {
+        let id = &end.tunnel.interface;
+        let Some(pulse) = self.tunnels.get(id) else { return };
+        let (node, name) = (id.place.to_string(), id.name.to_string());
+        let (_, now) = self.leases;
+        for peer in &pulse.peers {
+            let key = peer.public_key.to_string();
+            let peer_name = end.names.get(&peer.public_key).unwrap_or(&key);
+            let labels = [node.as_str(), &name, peer_name];
+            if let Some(age) = peer.age {
+                told.put(Metric::WireguardHandshake, &labels, now.saturating_sub(age));
+            }
+            told.put(Metric::WireguardReceiveBytes, &labels, peer.received);
+            told.put(Metric::WireguardTransmitBytes, &labels, peer.sent);
         }
     }
 

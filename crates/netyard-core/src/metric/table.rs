@@ -102,6 +102,12 @@ metrics! {
         "How often the service was started again by itself.";
     DhcpLeases Gauge "dhcp_leases" ["network"]
         "Leases of the network that somebody holds now; absent until there was one.";
+    WireguardHandshake Gauge "wireguard_latest_handshake_timestamp_seconds" ["node", "interface", "peer"]
+        "When the peer's last handshake was, since 1970; absent where there was none.";
+    WireguardReceiveBytes Counter "wireguard_receive_bytes_total" ["node", "interface", "peer"]
+        "Bytes that came from the peer.";
+    WireguardTransmitBytes Counter "wireguard_transmit_bytes_total" ["node", "interface", "peer"]
+        "Bytes that went to the peer.";
     BabelUp Gauge "babel_up" ["node", "process"]
         "1 when babeld answers at its local socket.";
     BabelNeighbourCost Gauge "babel_neighbour_cost" ["node", "process", "interface", "neighbour"]

@@ -78,7 +78,7 @@ fn wires(cast: &Cast<'_>, plan: &Addressing, names: &Names, node: usize) -> Vec<
         let wire = Wire {
             name: found.name.clone(),
             kernel: names.interfaces[index].clone(),
-            is_tunnel: matches!(found.role, Role::Own(Kind::Tun(_))),
+            is_tunnel: matches!(found.role, Role::Own(Kind::Tun(_) | Kind::Wireguard)),
             nets: plan.interfaces[index].iter().map(|address| address.net).collect(),
         };
         (found.name.as_str() != LOOPBACK).then_some(wire)

@@ -192,6 +192,8 @@ fn tell(
     // A file of leases that cannot be read is no reason to tell nothing.
     let of_yard = |(yard, _): (&Yard, &Sources)| leases::of_yard(yard, session.is_rootless()).ok();
     let leases = file.and_then(of_yard).unwrap_or_default();
+    let ends = file.map_or(&[][..], |(yard, _)| &yard.tunnels);
+    let tunnels = session.tunnel_pulses(ends)?;
     let view = View {
         seen,
         desired,
@@ -201,6 +203,7 @@ fn tell(
         tracked: &tracked,
         processes: &processes,
         leases: (&leases, leases::now()),
+        tunnels: &tunnels,
         trial: trial.as_ref(),
     };
     view.tell(told);

@@ -136,6 +136,12 @@ alone! { User, fn a_client_finds_another_way_when_a_gateway_is_lost() {
     let before_ping = encrypted();
     site.ok("exec client -- ping -c10 -i0.01 -s 1000 -W2 10.50.9.80");
     assert!(encrypted() - before_ping >= 10_000, "the way is by WireGuard");
+    let told = Exposition::read(&site.ok("metrics --once")).expect("an exposition");
+    let peer = [("node", "f3"), ("interface", "to-f4"), ("peer", "f4:to-f3")];
+    assert!(told.one("netyard_wireguard_transmit_bytes_total", &peer) >= 10_000.0);
+    assert!(told.one("netyard_wireguard_receive_bytes_total", &peer) >= 10_000.0);
+    assert!(told.one("netyard_wireguard_latest_handshake_timestamp_seconds", &peer) > 1.7e9);
+    assert!(told.one("netyard_dhcp_leases", &[("network", "clients")]) >= 1.0);
     // The phone has its address from the gateway, and by it reaches the service.
     assert!(site.ok("leases").contains("10.50.0."));
     site.ok("exec phone -- ping -c1 -W2 10.50.9.80");
