@@ -21,7 +21,7 @@ const fn package(shown_by: &'static str, name: &'static str) -> Package {
     Package { shown_by, name }
 }
 
-const PACKAGES: [Package; 24] = [
+const PACKAGES: [Package; 27] = [
     // the tests that run natively
     package("ip", "iproute2"),
     package("ping", "iputils-ping"),
@@ -38,6 +38,10 @@ const PACKAGES: [Package; 24] = [
     package("radvd", "radvd"),
     package("babeld", "babeld"),
     package("bird", "bird2"),
+    // firewalls that doctor is tried on
+    package("ufw", "ufw"),
+    package("firewalld", "firewalld"),
+    package("dbus-daemon", "dbus-daemon"),
     // the guest's image
     package("mmdebstrap", "mmdebstrap"),
     package("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),

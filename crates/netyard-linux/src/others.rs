@@ -9,18 +9,27 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 
+use netyard_core::facts::HeldSetting;
 use netyard_core::name::YardName;
 
+use crate::error::Error;
 use crate::netlink::{Protocol, Socket};
 use crate::netns::{self, Published, Sort, Worker};
 use crate::record::Record;
 use crate::state_dir::{self, StateDir};
-use crate::sysctl;
+use crate::sysctl::{self, Proc};
+
+/// Settings of the host that other yards hold, each with the yard, and as it is now.
+pub(crate) fn held(own: &YardName, dir: &StateDir, host: u64) -> Result<Vec<HeldSetting>, Error> {
+    let failed = |e| Error::system("could not look at other yards", e);
+    let look = |worker: &mut Worker| Others::look(worker, own, dir, host)?.held(&Proc::default());
+    Worker::run(look).and_then(|held| held).map_err(failed)
+}
 
 /// The settings of the host that other yards hold: by path, what they were.
 #[derive(Debug, Default)]
 pub(crate) struct Others {
-    notes: Vec<BTreeMap<String, String>>,
+    notes: Vec<(YardName, BTreeMap<String, String>)>,
 }
 
 impl Others {
@@ -41,10 +50,12 @@ impl Others {
             let dir = StateDir::new(dir.base(), yard);
             let record = Record::read(&dir).unwrap_or_default();
             match record {
-                Some(record) if record.host == host => found.notes.push(record.originals),
+                Some(record) if record.host == host => {
+                    found.notes.push((yard.clone(), record.originals));
+                }
                 Some(_) => {}
                 // Its directory is lost: what is marked in the kernel counts.
-                None => found.notes.push(marks(worker, yard)?),
+                None => found.notes.push((yard.clone(), marks(worker, yard)?)),
             }
         }
         worker.go_home()?;
@@ -55,11 +66,30 @@ impl Others {
     /// has.
     pub fn original(&self, path: &str) -> Option<String> {
         let names = names(path);
-        let noted = |name: &&str| self.notes.iter().find_map(|notes| notes.get(*name).cloned());
+        let noted =
+            |name: &&str| self.notes.iter().find_map(|(_, notes)| notes.get(*name).cloned());
         names.iter().find_map(noted).or_else(|| {
             let (lead, after) = sysctl::led_by(path)?;
             self.holds(lead).then(|| after.to_owned())
         })
+    }
+
+    /// Settings that others hold, each with the yard, and as it is now. The thread
+    /// is at home.
+    fn held(&self, proc: &Proc) -> std::io::Result<Vec<HeldSetting>> {
+        let mut held = Vec::new();
+        for (yard, notes) in &self.notes {
+            for path in notes.keys() {
+                let Some(value) = proc.read(path)? else { continue };
+                // What was there before it is what the yard found already right, too.
+                for name in names(path) {
+                    let key = name.trim_start_matches("sys/").to_owned();
+                    let (yard, value) = (yard.to_string(), value.clone());
+                    held.push(HeldSetting { yard, key, value });
+                }
+            }
+        }
+        Ok(held)
     }
 
     /// True when another yard holds a setting, or one that writes over it.
@@ -71,7 +101,7 @@ impl Others {
     /// True when another yard holds this very setting.
     pub fn holds_itself(&self, path: &str) -> bool {
         let names = names(path);
-        self.notes.iter().any(|notes| names.iter().any(|name| notes.contains_key(*name)))
+        self.notes.iter().any(|(_, notes)| names.iter().any(|name| notes.contains_key(*name)))
     }
 }
 

@@ -63,7 +63,8 @@ mod tests {
     fn who_writes_may_take_their_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = fifo(&dir);
-        let flags = OFlags::NONBLOCK.bits() as i32;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        let reader = rustix::fs::open(&path, flags, Mode::empty()).unwrap();
         let mut writer = File::options().write(true).open(&path).unwrap();
         // Nothing comes within the patience, and yet somebody is there.
         let mut opened = open(&path, &SHORT).unwrap();

@@ -49,6 +49,9 @@ pub(crate) struct Lent {
     pub up: bool,
     /// In bytes.
     pub mtu: u32,
+    /// It did not leave the host: it became a bridge's port there.
+    #[serde(default)]
+    pub stays: bool,
     /// Its addresses, as messages to send again.
     pub addresses: Vec<Vec<u8>>,
     /// Its routes, as messages to send again.
@@ -63,7 +66,8 @@ impl Lent {
     /// The altnames that tell it where it is lent to, so that it comes home as it
     /// was with the state directory lost.
     pub fn altnames(&self) -> Vec<String> {
-        let mut text = format!("{}.{}", u8::from(self.up), self.mtu);
+        let stays = if self.stays { ".S" } else { "" };
+        let mut text = format!("{}.{}{stays}", u8::from(self.up), self.mtu);
         let addresses = self.addresses.iter().map(|address| ('A', address));
         let routes = self.routes.iter().map(|route| ('R', route));
         for (sort, message) in addresses.chain(routes) {
@@ -88,15 +92,16 @@ impl Lent {
         let mut words = text.split('.');
         let up = words.next()? == "1";
         let mtu = words.next()?.parse().ok()?;
-        let (mut addresses, mut routes) = (Vec::new(), Vec::new());
+        let (mut addresses, mut routes, mut stays) = (Vec::new(), Vec::new(), false);
         for word in words {
             match word.split_at_checked(1)? {
                 ("A", address) => addresses.push(note::decode(address)?),
                 ("R", route) => routes.push(note::decode(route)?),
+                ("S", "") => stays = true,
                 _ => return None,
             }
         }
-        Some(Self { host_name, up, mtu, addresses, routes })
+        Some(Self { host_name, up, mtu, stays, addresses, routes })
     }
 }
 
@@ -192,6 +197,7 @@ mod tests {
             host_name: name.to_owned(),
             up: messages != 1,
             mtu: 1400,
+            stays: messages == 1,
             addresses: (0..messages).map(|i| vec![i as u8; 60]).collect(),
             routes: (0..messages).map(|i| vec![255 - i as u8; 49]).collect(),
         };

@@ -25,6 +25,7 @@ use crate::keeper::Keeper;
 use crate::netlink::Ears;
 use crate::netns::{self, Published, Worker};
 use crate::observe::{self, Depth, Finding, Question, Sight};
+use crate::others;
 use crate::place::Sites;
 use crate::record::{Lent, Record};
 use crate::run::{self, Progress, Run};
@@ -261,7 +262,9 @@ impl Session {
         facts.recorded_pools = self.record.as_ref().map(|r| r.pools.clone()).unwrap_or_default();
         facts.host_reachable = !self.rootless;
         facts.running = self.record.is_some();
-        for lent in self.record.iter().flat_map(|record| &record.lent) {
+        // What is elsewhere is not seen on the host.
+        let lent = self.record.iter().flat_map(|record| &record.lent);
+        for lent in lent.filter(|lent| !lent.stays) {
             if let Ok(name) = InterfaceName::new(&lent.host_name) {
                 facts.host_interfaces.entry(name).or_insert_with(|| HostInterface {
                     mtu: lent.mtu,
@@ -269,6 +272,9 @@ impl Session {
                     ..HostInterface::default()
                 });
             }
+        }
+        if !self.rootless {
+            facts.held_settings = others::held(&self.yard, &self.dir, self.host_identity()?)?;
         }
         Ok(facts)
     }

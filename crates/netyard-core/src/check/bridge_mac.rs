@@ -19,6 +19,10 @@ fn find(scene: &Scene<'_>) -> Vec<Finding> {
     for (place, stack) in scene.stacks() {
         let bridges = stack.links.iter().filter(|link| link.bridge.is_some());
         for bridge in bridges.filter(|link| scene.matters(place, link)) {
+            // netyard sets those of its bridges; that of a bridged uplink is its port's.
+            if crate::wire::Mark::parse(&bridge.alias).is_some() {
+                continue;
+            }
             let same = |port: &&crate::facts::Link| port.mac.is_some() && port.mac == bridge.mac;
             let Some(port) = stack.ports(bridge.index).find(same) else { continue };
             let Some(mac) = bridge.mac else { continue };

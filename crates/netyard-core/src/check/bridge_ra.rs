@@ -1,7 +1,9 @@
 //! A bridge takes advertisements of its guests.
 
 use super::{Check, Finding, Phase, Scene, Severity};
+use crate::facts::{Link, Stack};
 use crate::state::Place;
+use crate::wire::Mark;
 
 /// See the file's head.
 pub static CHECK: Check = Check {
@@ -34,7 +36,7 @@ fn find(scene: &Scene<'_>) -> Vec<Finding> {
                 continue;
             }
             let guests = stack.ports(link.index).any(|port| port.kind == "veth" || port.kind == "tun");
-            if !hears || !speaks || !guests || !scene.matters(place, link) {
+            if !hears || !speaks || !guests || stands_in(stack, link) || !scene.matters(place, link) {
                 continue;
             }
             let value = stack.setting(&key).unwrap_or_default().to_owned();
@@ -48,4 +50,11 @@ fn find(scene: &Scene<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// True for a bridge of netyard's that has an interface of the host as its uplink:
+/// then the routers outside are whom it is to hear.
+fn stands_in(stack: &Stack, bridge: &Link) -> bool {
+    let outside = |port: &Link| Mark::parse(&port.alias).is_some_and(|m| m.host_name.is_some());
+    Mark::parse(&bridge.alias).is_some() && stack.ports(bridge.index).any(outside)
 }

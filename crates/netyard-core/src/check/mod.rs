@@ -57,14 +57,18 @@ checks! {
     peer_down,
     networkd_routes,
     networkd_claims,
+    networkd_manages,
     manager_claims,
     proc_sys,
     dead_netns,
+    session_netns,
+    renamed,
     loopback,
     accept_ra,
     bridge_ra,
     tentative,
     duplicate,
+    same_mac,
     port_taken,
     resolver,
     prefix_64,
@@ -194,7 +198,8 @@ impl Finding {
         self.evidence.iter().find(|(one, _)| *one == name).map(|(_, value)| value)
     }
 
-    fn json(&self) -> Value {
+    /// As JSON writes it.
+    pub fn json(&self) -> Value {
         let evidence: Map<String, Value> =
             self.evidence.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         json!({

@@ -22,7 +22,8 @@ pub use judge::{Culprit, Outcome, judge};
 pub use packet::{Kind, Packet, Token, Traced, error_words, patterns, read};
 pub use scene::{Scene, Stack};
 pub use sight::{
-    Neighbour, Part, Problem, Refusal, Reverse, Rise, Routing, Segment, Stale, Verdict, Way,
+    Missing, Neighbour, Part, Problem, Refusal, Reverse, Rise, Routing, Segment, Stale, Verdict,
+    Way,
 };
 pub use text::text;
 
@@ -69,6 +70,8 @@ pub struct Journey {
     pub stale: Vec<Stale>,
     /// An ICMP error about it, and the namespace that sent it.
     pub icmp_error: Option<(String, String)>,
+    /// Interfaces that should be there and are not.
+    pub missing: Vec<Missing>,
     /// What could not be looked at, and why.
     pub blind: Vec<String>,
     /// Where it ended, or that it did not.

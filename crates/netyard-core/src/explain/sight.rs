@@ -29,6 +29,8 @@ pub struct Verdict {
     pub handle: Option<u64>,
     /// The rule, as nft writes it, where it could be read.
     pub rule: Option<String>,
+    /// Its comment; netyard's say what in the file they come from.
+    pub comment: Option<String>,
     /// What it said.
     pub decision: Decision,
     /// The table is netyard's.
@@ -197,6 +199,27 @@ pub struct Rise {
     pub by: u64,
     /// Something was dropped.
     pub loss: bool,
+}
+
+/// An interface that the file has and the namespace does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// The namespace.
+    #[serde(serialize_with = "as_text")]
+    pub place: Place,
+    /// What users call it.
+    pub interface: String,
+    /// Its addresses, as they should be.
+    pub addresses: Vec<IpAddr>,
+    /// It is a bridge.
+    pub bridge: bool,
+}
+
+impl Missing {
+    /// `NODE:IF`.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.place, self.interface)
+    }
 }
 
 /// A tracked connection that goes elsewhere than new ones do.

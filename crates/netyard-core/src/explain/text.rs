@@ -2,7 +2,7 @@
 //! at the end what ended it.
 
 use super::sight::{Neighbour, Part, Problem, Refusal, Reverse, Routing, Verdict, Way};
-use super::{Direction, Hop, Journey, Outcome};
+use super::{Culprit, Direction, Hop, Journey, Outcome};
 use crate::wire::trace::{Decision, Post};
 
 /// The whole journey; the last line is the judgement.
@@ -38,7 +38,9 @@ pub fn text(journey: &Journey) -> String {
                 Direction::There => "",
                 Direction::Back => "the answer ",
             };
-            format!("{answer}ends at {}: {} [{}]", culprit.place, culprit.what, culprit.id)
+            let file = culprit.file.iter().map(|file| format!(" ({file})")).collect::<String>();
+            let Culprit { place, what, id, .. } = culprit;
+            format!("{answer}ends at {place}: {what}{file} [{id}]")
         }
     });
     lines.join("\n") + "\n"

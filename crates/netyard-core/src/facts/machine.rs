@@ -1,6 +1,8 @@
 //! What there is on the machine beside network stacks: files that will set
 //! something, daemons that may claim something.
 
+use std::collections::BTreeMap;
+
 /// Files and daemons of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
@@ -16,6 +18,12 @@ pub struct Machine {
     pub unmanaged: Vec<Unmanaged>,
     /// Names below `/run/netns` that are no namespaces.
     pub dead_netns: Vec<String>,
+    /// Names below `/run/netns` that lead into a directory of a user's session:
+    /// name and where to.
+    pub session_netns: Vec<(String, String)>,
+    /// Interfaces that systemd-networkd says it has set up, by index: the state it
+    /// names (`configured`).
+    pub networkd_links: BTreeMap<u32, String>,
     /// True where `/proc/sys` cannot be written, whoever one is.
     pub proc_sys_read_only: bool,
     /// The neighbour tables of both families, where they have counters: only

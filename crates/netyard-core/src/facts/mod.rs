@@ -61,6 +61,19 @@ pub struct Facts {
     /// What is known of the keys that the file needs; one that is not here is
     /// made by the first `up`.
     pub keys: BTreeMap<KeyName, KeyFact>,
+    /// Settings of the host that other yards hold.
+    pub held_settings: Vec<HeldSetting>,
+}
+
+/// A setting of the host that another yard holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldSetting {
+    /// The yard.
+    pub yard: String,
+    /// With slashes: `net/ipv4/ip_forward`.
+    pub key: String,
+    /// What it is now.
+    pub value: String,
 }
 
 /// A line of a file of settings.
@@ -77,6 +90,12 @@ pub struct SysctlLine {
 }
 
 impl Facts {
+    /// True when the host is known not to have that interface; where nothing is
+    /// known of its interfaces (every host has at least `lo`) it may have any.
+    pub fn lacks(&self, name: &str) -> bool {
+        !self.host_interfaces.is_empty() && !self.host_interfaces.contains_key(name)
+    }
+
     /// The line that decides what a setting is at the next boot, if any speaks
     /// of it. `key` has slashes and names its interface: `net/ipv4/conf/eth0/rp_filter`.
     pub fn sysctl_line(&self, key: &str) -> Option<&SysctlLine> {

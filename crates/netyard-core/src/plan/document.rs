@@ -17,6 +17,9 @@ pub struct PlanDocument {
     /// What will change.
     #[serde(flatten)]
     pub plan: Plan,
+    /// What of the host will be in its way, as `netyard doctor --json` writes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<serde_json::Value>,
 }
 
 /// Why a text is no plan that this netyard can read.
@@ -44,7 +47,7 @@ impl std::error::Error for Unreadable {}
 impl PlanDocument {
     /// A plan of a yard, in the current format.
     pub fn new(yard: &str, plan: Plan) -> Self {
-        Self { version: VERSION, yard: yard.to_string(), plan }
+        Self { version: VERSION, yard: yard.to_string(), plan, concerns: Vec::new() }
     }
 
     /// The text: JSON, indented, with a newline at its end.

@@ -26,6 +26,7 @@ const NESTED: u16 = 0x8000;
 const OWNER: u32 = 2; // NFT_TABLE_F_OWNER
 const INET: u8 = 1; // NFPROTO_INET
 const BRIDGE: u8 = 7; // NFPROTO_BRIDGE
+const NETDEV: u8 = 5; // NFPROTO_NETDEV
 const META_NFTRACE: u32 = 12;
 const META_L4PROTO: u32 = 16;
 const REGISTER: u32 = 1;
@@ -75,43 +76,68 @@ const POSTS: [(&str, u32, i32, Post); 8] = [
 ];
 
 /// The transaction that has packets of these patterns traced in a namespace,
-/// frames on its bridges too.
-pub fn install(patterns: &[Pattern], bridges: bool) -> Vec<Message> {
+/// frames on its bridges too, and on `devices` what comes in by them before
+/// anything else sees it.
+pub fn install(patterns: &[Pattern], bridges: bool, devices: &[String]) -> Vec<Message> {
     let mut parts = Vec::new();
-    table(&mut parts, INET, &POSTS, patterns);
+    table(&mut parts, INET);
+    for (name, hook, priority, post) in POSTS {
+        let traced: &[Pattern] = match post {
+            Post::Sent | Post::Came => patterns,
+            _ => &[],
+        };
+        chain(&mut parts, INET, name, (hook, priority, None), traced);
+    }
     if bridges {
         // Frames only pass by there: where they came is enough.
-        table(&mut parts, BRIDGE, &[("came", 0, i32::MIN + 1, Post::Came)], patterns);
+        table(&mut parts, BRIDGE);
+        chain(&mut parts, BRIDGE, "came", (0, i32::MIN + 1, None), patterns);
+    }
+    if !devices.is_empty() {
+        table(&mut parts, NETDEV);
+        for (number, device) in devices.iter().enumerate() {
+            // NF_NETDEV_INGRESS is 0, too.
+            let hook = (0, i32::MIN + 1, Some(device.as_str()));
+            chain(&mut parts, NETDEV, &format!("ingress{number}"), hook, patterns);
+        }
     }
     parts
 }
 
-fn table(parts: &mut Vec<Message>, family: u8, posts: &[(&str, u32, i32, Post)], all: &[Pattern]) {
+fn table(parts: &mut Vec<Message>, family: u8) {
     let mut body = header(family);
     put_text(&mut body, 1, TABLE);
     put(&mut body, 2, &OWNER.to_be_bytes());
     parts.push(part(NEW_TABLE, body));
-    for (name, hook, priority, post) in posts {
+}
+
+/// A chain at a hook, priority and perhaps a device, that has these traced.
+fn chain(
+    parts: &mut Vec<Message>,
+    family: u8,
+    name: &str,
+    (hook, priority, device): (u32, i32, Option<&str>),
+    traced: &[Pattern],
+) {
+    let mut body = header(family);
+    put_text(&mut body, 1, TABLE);
+    put_text(&mut body, 3, name);
+    nest(&mut body, 4, |hooked| {
+        put(hooked, 1, &hook.to_be_bytes());
+        put(hooked, 2, &priority.to_be_bytes());
+        if let Some(device) = device {
+            put_text(hooked, 3, device); // NFTA_HOOK_DEV
+        }
+    });
+    put(&mut body, 5, &1_u32.to_be_bytes()); // policy accept
+    put_text(&mut body, 7, "filter");
+    parts.push(part(NEW_CHAIN, body));
+    for pattern in traced {
         let mut body = header(family);
         put_text(&mut body, 1, TABLE);
-        put_text(&mut body, 3, name);
-        nest(&mut body, 4, |hooked| {
-            put(hooked, 1, &hook.to_be_bytes());
-            put(hooked, 2, &priority.to_be_bytes());
-        });
-        put(&mut body, 5, &1_u32.to_be_bytes()); // policy accept
-        put_text(&mut body, 7, "filter");
-        parts.push(part(NEW_CHAIN, body));
-        if !matches!(post, Post::Sent | Post::Came) {
-            continue;
-        }
-        for pattern in all {
-            let mut body = header(family);
-            put_text(&mut body, 1, TABLE);
-            put_text(&mut body, 2, name);
-            nest(&mut body, 4, |list| expressions(list, pattern));
-            parts.push(part(NEW_RULE, body));
-        }
+        put_text(&mut body, 2, name);
+        nest(&mut body, 4, |list| expressions(list, pattern));
+        parts.push(part(NEW_RULE, body));
     }
 }
 
@@ -370,10 +396,11 @@ mod tests {
     #[test]
     fn only_the_first_chains_have_rules() {
         let pattern = Pattern { protocol: 17, bytes: vec![(8, vec![1, 2, 3, 4])] };
-        let count = |bridges| {
-            let parts = install(std::slice::from_ref(&pattern), bridges);
+        let count = |bridges, devices: &[String]| {
+            let parts = install(std::slice::from_ref(&pattern), bridges, devices);
             parts.iter().filter(|part| part.ty == NEW_RULE).count()
         };
-        assert_eq!((count(false), count(true)), (2, 3));
+        assert_eq!((count(false, &[]), count(true, &[])), (2, 3));
+        assert_eq!(count(false, &["eth0".into(), "eth1".into()]), 4);
     }
 }

@@ -222,6 +222,10 @@ impl Resolver<'_, '_> {
     fn beyond(&mut self, said: &Spanned<String>, spec: &ExpectSpec) -> Option<Other> {
         let text = said.value.as_str();
         if let Ok(address) = text.parse() {
+            if is_link_local(address) {
+                self.report.push(diag::target_link_local(said));
+                return None;
+            }
             return Some(Other::Address(address));
         }
         let senders = spec.from.iter().filter_map(|from| self.cast.node(&from.value));
@@ -497,6 +501,13 @@ impl Resolver<'_, '_> {
 
 fn is_loopback(cast: &Cast<'_>, interface: usize) -> bool {
     matches!(cast.interfaces[interface].role, super::gather::Role::Loopback)
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
 }
 
 /// True for an address of that family that means the same everywhere.

@@ -108,7 +108,7 @@ fn shared_parent(cast: &Cast<'_>, network: usize, facts: &Facts) -> Option<Paren
         return Some(Parent::Interface(own));
     }
     // That it is not there, or out of reach, is said once for the network.
-    facts.host_interfaces.contains_key(&name.value).then(|| Parent::Foreign(name.value.clone()))
+    (!facts.lacks(name.value.as_str())).then(|| Parent::Foreign(name.value.clone()))
 }
 
 fn find_parent(
@@ -144,7 +144,7 @@ fn find_parent(
         report.push(diag::host_unreachable("this parent is", said.span));
         return None;
     }
-    let found = InterfaceName::new(name).ok().filter(|n| facts.host_interfaces.contains_key(n));
+    let found = InterfaceName::new(name).ok().filter(|n| !facts.lacks(n.as_str()));
     if found.is_none() {
         let names = facts.host_interfaces.keys().map(InterfaceName::as_str);
         report.push(diag::host_interface_unknown(name, said.span, names));

@@ -337,7 +337,7 @@ impl Table<'_, '_> {
             return Ok(Device::Own(found));
         }
         if self.cast.is_host(self.node)
-            && self.facts.host_interfaces.contains_key(dev.value.as_str())
+            && !self.facts.lacks(dev.value.as_str())
             && let Ok(name) = FullName::new(&dev.value)
         {
             return Ok(Device::Foreign(name));

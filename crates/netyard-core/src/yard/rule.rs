@@ -75,8 +75,8 @@ fn device(
     if let Some(found) = cast.interface(node, &dev.value) {
         return Some(cast.interfaces[found].name.clone());
     }
-    let is_foreign = cast.is_host(node)
-        && (dev.value == LOOPBACK || facts.host_interfaces.contains_key(dev.value.as_str()));
+    let is_foreign =
+        cast.is_host(node) && (dev.value == LOOPBACK || !facts.lacks(dev.value.as_str()));
     if is_foreign {
         return FullName::new(&dev.value).ok();
     }

@@ -13,7 +13,7 @@ use super::gather::{Cast, Node};
 use super::relate::Relations;
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span, Spanned};
-use crate::facts::Facts;
+use crate::facts::{Facts, HeldSetting};
 use crate::name::FullName;
 use crate::state::{Place, Sysctl};
 
@@ -146,6 +146,7 @@ fn of_node(
         settings.add_needs(needs);
         settings.check_rp_filter(facts);
         settings.check_files(facts);
+        settings.check_others(facts);
     }
     let place = &node.place;
     settings
@@ -303,6 +304,23 @@ impl Settings<'_, '_> {
                 let all = all.to_string();
                 let said = diag::rp_filter_overruled(value, &all, name.as_str(), *span);
                 self.report.push(said);
+            }
+        }
+    }
+
+    /// Another yard on this host holds a setting, with another value.
+    fn check_others(&mut self, facts: &Facts) {
+        for ((interface, key), (value, span)) in &self.values {
+            let key = match interface {
+                Some(name) => key.replace("{if}", name.as_str()),
+                None => key.clone(),
+            };
+            let differs = |held: &&HeldSetting| {
+                let same = held.value.split_whitespace().eq(value.split_whitespace());
+                held.key == key && !same
+            };
+            if let Some(held) = facts.held_settings.iter().find(differs) {
+                self.report.push(diag::sysctl_of_another_yard(held, value, *span));
             }
         }
     }

@@ -82,6 +82,8 @@ pub(super) fn read(proc: &Proc) -> Machine {
         networks: super::claims::networks(),
         unmanaged: super::claims::unmanaged(),
         dead_netns: dead_netns(),
+        session_netns: session_netns(),
+        networkd_links: networkd_links(),
         proc_sys_read_only: proc_sys_read_only(),
         neighbours: super::counters::neighbours(proc).unwrap_or_default(),
     }
@@ -214,6 +216,34 @@ fn dead_netns() -> Vec<String> {
         .collect();
     dead.sort();
     dead
+}
+
+/// Names below `/run/netns` that lead below `/run/user`.
+fn session_netns() -> Vec<(String, String)> {
+    let directory = Path::new(netns::Sort::Net.public_dir());
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut found: Vec<(String, String)> = entries
+        .filter_map(|entry| {
+            let to = fs::read_link(entry.path()).ok()?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            to.starts_with("/run/user").then(|| (name, to.display().to_string()))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// What systemd-networkd says of interfaces (`ADMIN_STATE=` of the files that
+/// sd-network reads).
+fn networkd_links() -> BTreeMap<u32, String> {
+    let entries = fs::read_dir("/run/systemd/netif/links").into_iter().flatten().flatten();
+    let state = |entry: fs::DirEntry| {
+        let index = entry.file_name().to_str()?.parse().ok()?;
+        let text = text(&entry.path())?;
+        let state = text.lines().find_map(|line| line.strip_prefix("ADMIN_STATE="))?;
+        Some((index, state.trim().to_owned()))
+    };
+    entries.filter_map(state).collect()
 }
 
 /// True where `/proc/sys` is mounted so that nobody writes to it.

@@ -105,6 +105,7 @@ pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts,
         rp_filter_of_all: number("sys/net/ipv4/conf/all/rp_filter").map_err(failed)?,
         sysctl_lines: crate::sysctl_files::read_all(),
         keys: BTreeMap::new(),
+        held_settings: Vec::new(),
     })
 }
 

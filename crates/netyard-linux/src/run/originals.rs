@@ -27,7 +27,7 @@ impl Run<'_> {
         self.look_at_others().map_err(failed)?;
         self.worker.go_home().map_err(failed)?;
         let Some(value) = self.proc.read(&path).map_err(failed)? else {
-            let what = format!("{}: this kernel has no such setting", words::could_not(op));
+            let what = format!("{}: {}", words::could_not(op), words::no_setting(&path));
             return Err(Error::new(ErrorKind::Refused, what));
         };
         let site = self.site(op, &Place::Host)?;

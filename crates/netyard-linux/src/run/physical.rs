@@ -46,6 +46,7 @@ impl<'a> Run<'a> {
         if interface.id.place == Place::Host {
             // What moves to the bridge is not noted: it comes back as it is then.
             (lent.addresses, lent.routes) = (Vec::new(), Vec::new());
+            lent.stays = true;
         }
         self.record.lent.push(lent);
         Ok(true)
@@ -186,7 +187,8 @@ fn find(socket: &mut Socket, name: &str) -> std::io::Result<Option<(u32, bool, u
 fn look(socket: &mut Socket, name: &str) -> std::io::Result<Option<Lent>> {
     let Some((index, up, mtu)) = find(socket, name)? else { return Ok(None) };
     let host_name = FullName::new(name).map_or_else(|_| name.to_owned(), |n| n.to_string());
-    let mut lent = Lent { host_name, up, mtu, addresses: Vec::new(), routes: Vec::new() };
+    let (addresses, routes) = (Vec::new(), Vec::new());
+    let mut lent = Lent { host_name, up, mtu, stays: false, addresses, routes };
     socket.dump(&address::dump(), |message| match message {
         None => lent.addresses.clear(),
         Some(message) => {

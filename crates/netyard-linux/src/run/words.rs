@@ -32,6 +32,15 @@ pub(super) fn could_not(op: &Op) -> String {
     }
 }
 
+/// Why a setting is not there: its interface, or the kernel has no such thing.
+pub(super) fn no_setting(path: &str) -> String {
+    let interface = path.split('/').skip_while(|part| !matches!(*part, "conf" | "neigh")).nth(1);
+    match interface.filter(|name| !matches!(*name, "all" | "default")) {
+        Some(name) => format!("there is no interface `{name}`, or it has no such setting"),
+        None => "this kernel has no such setting".to_owned(),
+    }
+}
+
 fn name(object: &Object) -> (&'static str, String) {
     match object {
         Object::Namespace(o) => ("namespace", o.netns.clone()),

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use netyard_core::explain::{
-    Direction, Hop, Journey, Kind, Outcome, Packet, Scene, Stale, Token, Traced, VERSION,
+    Direction, Hop, Journey, Kind, Missing, Outcome, Packet, Scene, Stale, Token, Traced, VERSION,
     error_words, judge, patterns,
 };
 use netyard_core::name::YardName;
@@ -118,8 +118,34 @@ pub(crate) fn explain(
         let fresh = experiment.journey(order)?;
         journey.stale = fresh.stale;
     }
+    journey.missing = missing(&experiment.scene, desired);
     journey.outcome = judge(&journey);
     Ok(journey)
+}
+
+/// Interfaces that should be there and are not, in namespaces that are.
+fn missing(scene: &Scene, desired: &State) -> Vec<Missing> {
+    let mut all: Vec<Missing> = Vec::new();
+    for object in desired.objects() {
+        let Object::Interface(interface) = object else { continue };
+        let id = &interface.id;
+        let name = id.name.to_string();
+        let Some(stack) = scene.stacks.get(&id.place) else { continue };
+        if stack.index(&name).is_some() {
+            continue;
+        }
+        let addresses = desired.objects().filter_map(|object| match object {
+            Object::Address(address) if address.interface == *id => Some(address.net.addr()),
+            _ => None,
+        });
+        all.push(Missing {
+            place: id.place.clone(),
+            interface: name,
+            addresses: addresses.collect(),
+            bridge: interface.kind.kernel_kind() == Some("bridge"),
+        });
+    }
+    all
 }
 
 /// The address to send to: of a family that both ends have, on a common link
@@ -239,6 +265,7 @@ impl Experiment<'_> {
             stand_in: rig.stand_in_words,
             stale,
             icmp_error,
+            missing: Vec::new(),
             blind: rig.blind,
             outcome: Outcome::Arrives,
         })
@@ -290,7 +317,9 @@ impl Experiment<'_> {
     /// Listens at the destination where nobody does; true where it does so anew.
     fn stand_in(&mut self, rig: &mut Rig, there: &[Hop], kind: Kind) -> Result<bool, Error> {
         let Some(last) = there.last().filter(|hop| hop.is_destination()) else { return Ok(false) };
-        if kind == Kind::Ping || !rig.stand_ins.is_empty() {
+        // By the tables alone a translation may still lead it elsewhere.
+        let came = last.was_seen(Post::Received) || rig.deaf.contains(&last.place);
+        if kind == Kind::Ping || !rig.stand_ins.is_empty() || !came {
             return Ok(false);
         }
         self.enter(&last.place)?;
@@ -313,10 +342,16 @@ impl Experiment<'_> {
         packet: &Packet,
         token: Token,
     ) -> Result<(), Error> {
+        self.rules.read(self.worker, self.sites, place)?;
         self.enter(place)?;
         let stack = self.scene.stacks.get(place);
         let bridges = stack.is_some_and(|s| s.devices.values().any(|d| d.kind == "bridge"));
-        match Tap::open(&patterns(packet, token), bridges) {
+        let devices = stack.into_iter().flat_map(|s| s.devices.values()).filter(|d| !d.loopback);
+        let devices: Vec<String> = match self.rules.has_ingress(place) {
+            true => devices.map(|device| device.kernel_name.clone()).collect(),
+            false => Vec::new(),
+        };
+        match Tap::open(&patterns(packet, token), bridges, &devices) {
             Ok(tap) => drop(rig.taps.insert(place.clone(), tap)),
             Err(error) => {
                 let why = match Errno::from_io_error(&error) {
@@ -327,7 +362,6 @@ impl Experiment<'_> {
                 rig.deaf.insert(place.clone());
             }
         }
-        self.rules.read(self.worker, self.sites, place)?;
         let counts = self.read_counts(place)?;
         rig.before.insert(place.clone(), counts);
         Ok(())

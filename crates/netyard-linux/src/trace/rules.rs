@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use netyard_core::facts::ruleset::Family;
 use netyard_core::facts::{ForeignChain, ForeignTable, Ruleset};
 use netyard_core::nft::Hook;
 use netyard_core::state::Place;
@@ -49,6 +50,12 @@ impl Rules {
         Some(rule.text(table))
     }
 
+    /// The comment of the rule of an event.
+    pub fn comment(&self, place: &Place, event: &Event, handle: u64) -> Option<String> {
+        let (_, chain) = self.chain(place, event)?;
+        chain.rules.iter().find(|rule| rule.handle == handle)?.comment.clone()
+    }
+
     /// The handle of the chain of an event.
     pub fn chain_handle(&self, place: &Place, event: &Event) -> Option<u64> {
         self.chain(place, event).map(|(_, chain)| chain.handle)
@@ -73,6 +80,12 @@ impl Rules {
         let all = self.known.get(place).into_iter().flat_map(|known| &known.ruleset.tables);
         all.flat_map(|table| &table.chains)
             .any(|chain| chain.kind == "nat" && matches!(chain.hook, Some((Hook::Postrouting, _))))
+    }
+
+    /// True where somebody's chains look at what comes in by single devices.
+    pub fn has_ingress(&self, place: &Place) -> bool {
+        let tables = self.known.get(place).into_iter().flat_map(|known| &known.ruleset.tables);
+        tables.into_iter().any(|table| table.family == Family::Netdev)
     }
 
     /// Tables of the old iptables.

@@ -28,12 +28,15 @@ pub(super) struct Heard {
 
 impl Tap {
     /// Begins to listen in the calling thread's namespace. `bridges`: frames that
-    /// pass its bridges, too.
-    pub fn open(patterns: &[Pattern], bridges: bool) -> io::Result<Self> {
+    /// pass its bridges, too; `devices`: what comes in by them, before all else.
+    pub fn open(patterns: &[Pattern], bridges: bool, devices: &[String]) -> io::Result<Self> {
         let mut socket = Socket::open(Protocol::Netfilter)?;
-        install(&mut socket, patterns, bridges).or_else(|error| {
+        install(&mut socket, patterns, bridges, devices).or_else(|error| {
             // A kernel without nftables for bridges has them for the rest.
-            if bridges { install(&mut socket, patterns, false) } else { Err(error) }
+            match bridges || !devices.is_empty() {
+                true => install(&mut socket, patterns, false, &[]),
+                false => Err(error),
+            }
         })?;
         socket.join(trace::GROUP)?;
         Ok(Self { socket, known: BTreeMap::new(), heard: Vec::new() })
@@ -92,7 +95,12 @@ impl Tap {
     }
 }
 
-fn install(socket: &mut Socket, patterns: &[Pattern], bridges: bool) -> io::Result<()> {
-    let failures = socket.transact(None, &trace::install(patterns, bridges))?;
+fn install(
+    socket: &mut Socket,
+    patterns: &[Pattern],
+    bridges: bool,
+    devices: &[String],
+) -> io::Result<()> {
+    let failures = socket.transact(None, &trace::install(patterns, bridges, devices))?;
     failures.first().map_or(Ok(()), |failure| Err(failure.errno.into()))
 }

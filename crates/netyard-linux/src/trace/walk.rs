@@ -9,7 +9,7 @@ use netyard_core::explain::{
 };
 use netyard_core::state::Place;
 use netyard_core::wire::device::Entry;
-use netyard_core::wire::trace::{Event, Post, Said, family_word};
+use netyard_core::wire::trace::{Decision, Event, Post, Said, family_word};
 
 use super::counter::{self, Counts};
 use super::route::Asked;
@@ -142,6 +142,7 @@ impl Walker<'_> {
             hop.neighbour = Some(link.neighbour(to, entry, target.as_ref(), gateway.is_some()));
         }
         self.overheard(hop);
+        self.at_the_door(hop, target.as_ref().map(|target| &target.0));
         let stays = hop.seen.as_ref().is_some_and(|seen| !seen.contains(&Post::Left));
         let refused = forwarded
             && hop.seen.is_none()
@@ -161,6 +162,23 @@ impl Walker<'_> {
             }
         };
         (arrives && !stays && !refused).then_some(Next { place, index, packet })
+    }
+
+    /// What chains of single devices said where it came in, before anything else
+    /// saw it there.
+    fn at_the_door(&mut self, hop: &mut Hop, next: Option<&Place>) {
+        const NETDEV: u8 = 5; // NFPROTO_NETDEV
+        let bridged = hop.way.iter().flat_map(|way| &way.segments);
+        let bridged = bridged.filter(|segment| segment.part == Part::Bridge).map(|s| &s.place);
+        let places: BTreeSet<Place> = bridged.chain(next).cloned().collect();
+        for place in places.into_iter().filter(|place| *place != hop.place) {
+            if !self.taps.contains_key(&place) && !self.deaf.contains(&place) {
+                self.missing.insert(place.clone());
+            }
+            let said = self.verdicts(&place, hop.direction, |event| event.family == NETDEV);
+            let dropped = said.into_iter().filter(|said| said.decision == Decision::Drop);
+            hop.verdicts.extend(dropped);
+        }
     }
 
     /// What chains for frames said in the namespaces whose bridges it passed.
@@ -193,6 +211,7 @@ impl Walker<'_> {
                 Said::Return => continue,
             };
             let rule = handle.and_then(|handle| self.rules.text(place, event, handle));
+            let comment = handle.and_then(|handle| self.rules.comment(place, event, handle));
             let verdict = Verdict {
                 place: place.clone(),
                 family: family_word(event.family).to_owned(),
@@ -201,6 +220,7 @@ impl Walker<'_> {
                 chain_handle: self.rules.chain_handle(place, event),
                 handle,
                 rule,
+                comment,
                 decision,
                 own: self.rules.is_own(place, event),
             };

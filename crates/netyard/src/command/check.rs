@@ -1,4 +1,6 @@
+use netyard_core::check::{Finding, Phase, Scene, judge};
 use netyard_core::diag::{Report, Sources};
+use netyard_core::facts::Survey;
 use netyard_core::yard::Yard;
 
 use crate::cli::FileOption;
@@ -9,7 +11,8 @@ use crate::ui;
 
 /// Look the file over and say all that is wrong with it
 ///
-/// Nothing on the host is read or changed. Ends with 1 when something is wrong.
+/// Nothing on the host is read or changed: whether it has the interfaces that the
+/// file names is for `netyard plan` to say. Ends with 1 when something is wrong.
 #[derive(Debug, clap::Args)]
 pub struct Check {
     #[command(flatten)]
@@ -24,11 +27,14 @@ impl Check {
     pub fn run(self) -> Result {
         let origin = self.file.origin();
         match checked(&origin) {
-            Ok((_, sources, report)) if self.json => {
-                ui::print_json(&ui::report_json(&sources, &report))
+            Ok((yard, sources, report)) if self.json => {
+                let mut document = ui::report_json(&sources, &report);
+                document["found"] = found(&yard).iter().map(Finding::json).collect();
+                ui::print_json(&document)
             }
             Ok((yard, sources, report)) => {
                 ui::show_report(&sources, &report);
+                found(&yard).iter().for_each(ui::show_finding);
                 ui::print(&format!("{}: {}\n", origin.name(), ui::size(&yard)))
             }
             Err(Error { kind: Kind::Text(sources, report), .. }) if self.json => {
@@ -38,6 +44,12 @@ impl Check {
             Err(error) => Err(error),
         }
     }
+}
+
+/// What `doctor` would find of the yard on any host.
+fn found(yard: &Yard) -> Vec<Finding> {
+    let nothing = Survey::default();
+    judge(&Scene { survey: &nothing, yard: Some(yard), phase: Phase::Plan }, &[Phase::Plan])
 }
 
 fn checked(origin: &Origin) -> Result<(Yard, Sources, Report)> {

@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use clap::ValueEnum;
-use netyard_core::explain::{Journey, Kind, Outcome, text};
+use netyard_core::diag::Sources;
+use netyard_core::explain::{Culprit, Journey, Kind, Outcome, text};
 use netyard_core::name::NodeName;
 use netyard_core::state::{Place, State};
 use netyard_core::yard::Yard;
@@ -46,7 +48,7 @@ pub struct Explain {
     #[arg(short = '6', long, conflicts_with = "ipv4")]
     ipv6: bool,
     /// From this port, as an existing connection is
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     source_port: Option<u16>,
     /// The size of the whole IP packet, which must not be cut on its way
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(48..=65535))]
@@ -64,6 +66,19 @@ enum Protocol {
     Udp,
 }
 
+/// A yard, as explanations need it.
+struct Opened {
+    session: Session,
+    /// What the file means, where there is one.
+    yard: Option<Yard>,
+    /// The file, for places in it.
+    sources: Sources,
+    /// What there is.
+    state: State,
+    /// What should be.
+    desired: State,
+}
+
 /// One end of the way.
 struct End {
     place: Place,
@@ -74,7 +89,7 @@ impl Explain {
     /// Does it.
     pub fn run(self) -> Result {
         self.check()?;
-        let (mut session, yard, state, desired) = self.open()?;
+        let Opened { mut session, yard, sources, state, desired } = self.open()?;
         let from = self.end(&self.from, yard.as_ref(), &state)?.ok_or_else(|| {
             Error::command_line(format!(
                 "`{}` is not a node: a packet begins in a node or at `host`",
@@ -87,6 +102,7 @@ impl Explain {
             _ => None,
         };
         let to = match self.to.parse::<IpAddr>() {
+            Ok(address) if is_link_local(address) => return Err(on_every_link(address)),
             Ok(address) => vec![address],
             Err(_) => {
                 let end = self.end(&self.to, yard.as_ref(), &state)?;
@@ -120,7 +136,10 @@ impl Explain {
             size: self.size,
             ipv6,
         };
-        let journey = session.explain(&question, &desired)?;
+        let mut journey = session.explain(&question, &desired)?;
+        if let (Outcome::Ends(culprit), Some(yard)) = (&mut journey.outcome, &yard) {
+            culprit.file = place_in_file(culprit, yard, &sources);
+        }
         self.show(&journey)
     }
 
@@ -136,21 +155,22 @@ impl Explain {
         }
     }
 
-    /// Opens the yard: what the file means where there is one, what there is,
-    /// what should be.
-    fn open(&self) -> Result<(Session, Option<Yard>, State, State)> {
+    /// Opens the yard.
+    fn open(&self) -> Result<Opened> {
         if self.yard.yard.is_some() {
             let name = live::name(&self.yard)?;
             live::must_be_up(&name)?;
             let mut session = live::open(&name, Access::Read)?;
             let state = session.observe(&State::default())?.state;
-            return Ok((session, None, state, State::default()));
+            let (sources, desired) = (Sources::default(), State::default());
+            return Ok(Opened { session, yard: None, sources, state, desired });
         }
         let file = File::read(&self.yard.file.origin())?;
         let name = &file.spec.yard.value;
         live::must_be_up(name)?;
         let Meeting { session, yard, desired, seen, .. } = Meeting::of(&file, Access::Read)?;
-        Ok((session, Some(yard), seen.state, desired))
+        let (yard, sources, state) = (Some(yard), file.sources, seen.state);
+        Ok(Opened { session, yard, sources, state, desired })
     }
 
     /// A node or the host, if the words name one.
@@ -168,13 +188,16 @@ impl Explain {
                 let error = Error::failed("without root the yard has no host to send from or to");
                 return Err(error.hint("run netyard as root, or name a node"));
             }
-            return Ok(Some(End { place: Place::Host, interface }));
+            return interfaces_end(words, End { place: Place::Host, interface }, yard, state);
         }
         let Ok(name) = NodeName::new(node) else { return Ok(None) };
         let place = Place::Node(name);
         let known = yard.is_some_and(|yard| yard.node(node).is_some())
             || state.objects().any(|object| matches!(object, netyard_core::state::Object::Namespace(o) if o.place == place));
-        Ok(known.then_some(End { place, interface }))
+        match known {
+            true => interfaces_end(words, End { place, interface }, yard, state),
+            false => Ok(None),
+        }
     }
 
     fn show(&self, journey: &Journey) -> Result {
@@ -195,6 +218,49 @@ impl Explain {
             }
         }
     }
+}
+
+/// The end, if its interface is one that the file or the namespace has.
+fn interfaces_end(
+    words: &str,
+    end: End,
+    yard: Option<&Yard>,
+    state: &State,
+) -> Result<Option<End>> {
+    use netyard_core::state::Object;
+    let Some(wanted) = &end.interface else { return Ok(Some(end)) };
+    let node = yard.and_then(|yard| yard.nodes.iter().find(|node| node.place == end.place));
+    let in_file = node.into_iter().flat_map(|node| &node.interfaces);
+    let mut names: BTreeSet<String> = in_file.map(|i| i.device.id.name.to_string()).collect();
+    names.extend(state.objects().filter_map(|object| match object {
+        Object::Interface(o) if o.id.place == end.place => Some(o.id.name.to_string()),
+        _ => None,
+    }));
+    // What else the host has is nothing that a yard knows of.
+    if names.contains(wanted) || end.place == Place::Host {
+        return Ok(Some(end));
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let error = Error::failed(format!("there is no interface `{words}` in this yard"));
+    Err(error.hint(format!("`{}` has {}", end.place, names.join(", "))))
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+fn on_every_link(address: IpAddr) -> Error {
+    Error::command_line(format!("`{address}` means something else on every link"))
+        .hint("name the node that has it, `NODE` or `NODE:INTERFACE`")
+}
+
+/// Where the file says what ended a packet.
+fn place_in_file(culprit: &Culprit, yard: &Yard, sources: &Sources) -> Option<String> {
+    let firewall = yard.firewalls.iter().find(|firewall| firewall.place == culprit.place)?;
+    ui::place(sources, firewall.place_of(culprit.comment.as_deref()?)?)
 }
 
 /// The addresses of an end, as the file has them, or as they are.

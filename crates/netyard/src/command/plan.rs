@@ -1,3 +1,4 @@
+use netyard_core::check::Finding;
 use netyard_core::plan::show::{Detail, show};
 use netyard_core::plan::{PlanDocument, ShellNames};
 use netyard_linux::Access;
@@ -32,10 +33,15 @@ impl Plan {
     pub fn run(self) -> Result {
         let file = File::read(&self.file.origin())?;
         let mut met = Meeting::of(&file, Access::Read)?;
-        met.tell_concerns()?;
+        let concerns = met.concerns()?;
         let differs = !met.plan.is_empty();
+        if !self.json {
+            concerns.iter().for_each(ui::show_finding);
+        }
         if self.json {
-            let document = PlanDocument::new(met.yard.name.as_str(), std::mem::take(&mut met.plan));
+            let plan = std::mem::take(&mut met.plan);
+            let mut document = PlanDocument::new(met.yard.name.as_str(), plan);
+            document.concerns = concerns.iter().map(Finding::json).collect();
             ui::print_raw(document.to_json().as_bytes())?;
         } else {
             let names = ShellNames::of([&met.seen.state, &met.desired]);

@@ -149,6 +149,12 @@ impl Test {
         };
         let began = Instant::now();
         let (nodes, pairs) = matrix(yard, &wanted);
+        if nodes.len() < 2 {
+            let only = nodes.first().map_or("no node", |node| node.name.as_str());
+            let error =
+                Error::failed(format!("who reaches whom takes two nodes, and this is `{only}`"));
+            return Err(error.hint("name another one, or none for all: `netyard test --matrix`"));
+        }
         let reached = match self.tcp {
             None => {
                 let places: Vec<_> = nodes.iter().map(|node| node.place.clone()).collect();

@@ -65,7 +65,11 @@ impl Matrix<'_> {
         ];
         let legend: Vec<&str> =
             legend.into_iter().filter(|(c, _)| used(*c)).map(|(_, text)| text).collect();
-        format!("{}(a row asks; {})\n", ui::table(&rows), legend.join(", "))
+        let legend = match legend.is_empty() {
+            true => "nobody has an address of a family that another one has".to_owned(),
+            false => legend.join(", "),
+        };
+        format!("{}(a row asks; {legend})\n", ui::table(&rows))
     }
 
     fn exceptions(&self) -> String {

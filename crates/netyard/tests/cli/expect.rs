@@ -112,6 +112,20 @@ alone! { User, fn what_is_asked_for_is_tested_and_nothing_else() {
     site.ok("down");
 }}
 
+alone! { User, fn a_matrix_of_one_says_that_it_takes_two() {
+    let site = Site::new(YARD);
+    site.ok("up");
+    for line in ["test --matrix h1", "test --matrix h1 --json"] {
+        let output = site.run(line);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{said}");
+        assert!(said.contains("takes two nodes, and this is `h1`"), "{said}");
+    }
+    let both = site.ok("test --matrix h1 h2");
+    assert!(both.contains("4 of 4 answered"), "{both}");
+    site.ok("down");
+}}
+
 alone! { User, fn a_yard_without_expectations_says_how_to_write_one() {
     let site = Site::new("yard: plain\nnodes: { a: {} }\n");
     site.ok("up");

@@ -11,6 +11,7 @@ mod dynamic;
 mod examples;
 mod expect;
 mod explain;
+mod explain_ends;
 mod export;
 mod exposition;
 mod hostile;

@@ -42,6 +42,14 @@ pub fn sender_is_address(said: &Spanned<String>) -> Diagnostic {
         .hint("write the node, or `node:interface` to send from an address of that interface")
 }
 
+/// A target that is one on every link.
+pub fn target_link_local(said: &Spanned<String>) -> Diagnostic {
+    let message = format!("`{}` means something else on every link", said.value);
+    Diagnostic::error("expect-link-local", message)
+        .at(said.span, "on which one?")
+        .hint("write the node or `node:interface`, or an address of its network")
+}
+
 /// A target that is nothing.
 pub fn target_unknown<'a>(
     said: &Spanned<String>,

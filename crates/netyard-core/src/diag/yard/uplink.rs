@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use crate::diag::{Diagnostic, Span, Spanned};
-use crate::facts::SysctlLine;
+use crate::facts::{HeldSetting, SysctlLine};
 use crate::name::FullName;
 
 /// An interface of a kind of its own that is said to be in a network.
@@ -30,6 +30,22 @@ pub fn outside_twice(name: &str, span: Span, first: Span) -> Diagnostic {
     Diagnostic::error("outside-twice", format!("`{name}` cannot be in two places"))
         .at(span, "here")
         .at(first, "and here")
+}
+
+/// An interface of the host that goes into a bridge or a node, and has macvlans.
+pub fn outside_and_macvlan(name: &str, span: Span, parent: Span) -> Diagnostic {
+    let message = format!("`{name}` cannot have macvlans and be elsewhere, too");
+    Diagnostic::error("outside-twice", message)
+        .at(span, "here it is taken away")
+        .at(parent, "here it has macvlans")
+        .hint("the kernel hands what comes in either to the bridge or to the macvlans: use one of both")
+}
+
+/// The loopback as a way out.
+pub fn uplink_loopback(span: Span) -> Diagnostic {
+    Diagnostic::error("uplink-loopback", "nothing leaves the host by `lo`")
+        .at(span, "the loopback")
+        .hint("name the interface towards the Internet, or write `auto`")
 }
 
 /// An interface of the host that cannot be a bridge's port.
@@ -93,6 +109,17 @@ pub fn sysctl_file_differs(key: &str, value: &str, line: &SysctlLine, span: Span
         .hint(format!(
             "write `{key} = {value}` there, or in a file of `/etc/sysctl.d` that comes later"
         ))
+}
+
+/// A setting that another yard on this host needs otherwise.
+pub fn sysctl_of_another_yard(held: &HeldSetting, value: &str, span: Span) -> Diagnostic {
+    let HeldSetting { yard, key, value: other } = held;
+    let key = key.replace('/', ".");
+    let message =
+        format!("the yard `{yard}` holds `{key}` at {other}, and this yard needs {value}");
+    Diagnostic::error("sysctl-of-two-yards", message).at(span, "what needs it").hint(format!(
+        "a host has one of it: say the same in both files, or `netyard down --yard {yard}` first"
+    ))
 }
 
 /// `rp_filter` of an interface that another setting overrules.

@@ -1,6 +1,7 @@
 //! Out of what was seen: where it ended, what ended it, and what to do.
 
 mod link;
+mod missing;
 
 use serde::Serialize;
 
@@ -34,6 +35,14 @@ pub struct Culprit {
     pub what: String,
     /// What to do, each a line.
     pub fix: Vec<String>,
+    /// The comment of the rule of netyard's that ended it: it leads to its place
+    /// in the file.
+    #[serde(skip)]
+    pub comment: Option<String>,
+    /// The place in the file that it comes from, `FILE:LINE:COLUMN`, where that is
+    /// known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// Judges a journey by all else that it tells.
@@ -59,13 +68,16 @@ pub fn judge(journey: &Journey) -> Outcome {
                     original.destination_port
                 )
             }],
+            comment: None,
+            file: None,
         });
     }
     if journey.answered {
         return Outcome::Arrives;
     }
     let case = Case { journey };
-    Outcome::Ends(case.culprit())
+    let culprit = case.culprit();
+    Outcome::Ends(case.not_there(&culprit).unwrap_or(culprit))
 }
 
 struct Case<'a> {
@@ -82,6 +94,8 @@ impl Case<'_> {
                 direction: Direction::There,
                 what: "nothing could be seen of it".to_owned(),
                 fix: Vec::new(),
+                comment: None,
+                file: None,
             };
         };
         let arrived =
@@ -124,6 +138,8 @@ impl Case<'_> {
             direction: hop.direction,
             what,
             fix: verdict_fix(verdict, &prompt(&verdict.place, netns)),
+            comment: own_comment(verdict),
+            file: None,
         })
     }
 
@@ -454,8 +470,16 @@ impl Case<'_> {
     }
 
     fn make(&self, hop: &Hop, id: &'static str, what: String, fix: Vec<String>) -> Culprit {
-        Culprit { id, place: hop.place.clone(), direction: hop.direction, what, fix }
+        let (place, direction) = (hop.place.clone(), hop.direction);
+        Culprit { id, place, direction, what, fix, comment: None, file: None }
     }
+}
+
+/// What a rule of netyard's says of itself; a chain's policy is that of the file's.
+fn own_comment(verdict: &Verdict) -> Option<String> {
+    let policy = || format!("{} policy", verdict.chain);
+    let comment = verdict.comment.clone().or_else(|| verdict.handle.is_none().then(policy));
+    comment.filter(|_| verdict.own)
 }
 
 fn verdict_fix(verdict: &Verdict, run: &str) -> Vec<String> {

@@ -22,6 +22,7 @@ enum Form {
     Protocol,
     Family,
     State,
+    Status,
     Kind,
     Bytes,
 }
@@ -34,13 +35,13 @@ impl ForeignRule {
         let mut words: Vec<String> = Vec::new();
         let mut field = UNKNOWN;
         let mut prefix = None;
-        let mut mask_of_states = None;
+        let mut mask_of_bits = None;
         for expression in &self.expressions {
             match expression {
-                Expression::Cmp { op, .. } if mask_of_states.is_some() => {
-                    let bits = mask_of_states.take().unwrap_or_default();
+                Expression::Cmp { op, .. } if mask_of_bits.is_some() => {
+                    let bits = mask_of_bits.take().unwrap_or_default();
                     let sign = if *op == 0 { "!= " } else { "" };
-                    words.push(format!("{} {sign}{}", field.name, states(bits)));
+                    words.push(format!("{} {sign}{}", field.name, bits_text(field.form, bits)));
                 }
                 Expression::Cmp { op, value, .. } => {
                     let word = match (op, prefix.take()) {
@@ -73,8 +74,10 @@ impl ForeignRule {
                         words.push(word);
                     }
                 }
-                Expression::Bitwise { mask, .. } if matches!(field.form, Form::State) => {
-                    mask_of_states = wire::u32_of(mask);
+                Expression::Bitwise { mask, .. }
+                    if matches!(field.form, Form::State | Form::Status) =>
+                {
+                    mask_of_bits = wire::u32_of(mask);
                 }
                 Expression::Bitwise { mask, .. } => {
                     prefix = matches!(field.form, Form::Address)
@@ -131,7 +134,7 @@ fn loads(expression: &Expression) -> Option<Field> {
         },
         Expression::Ct { key, .. } => match key {
             0 => field("ct state", Form::State),
-            2 => field("ct status", Form::Native),
+            2 => field("ct status", Form::Status),
             3 => field("ct mark", Form::Native),
             _ => field("ct ?", Form::Bytes),
         },
@@ -237,7 +240,9 @@ fn write(field: Field, value: &[u8]) -> String {
         },
         Form::Family if big() == 2 => "ipv4".to_owned(),
         Form::Family => "ipv6".to_owned(),
-        Form::State => states(wire::u32_of(value).unwrap_or_default()),
+        Form::State | Form::Status => {
+            bits_text(field.form, wire::u32_of(value).unwrap_or_default())
+        }
         Form::Kind => match wire::u32_of(value).unwrap_or_default() {
             1 => "unicast".to_owned(),
             2 => "local".to_owned(),
@@ -249,8 +254,22 @@ fn write(field: Field, value: &[u8]) -> String {
     }
 }
 
-fn states(bits: u32) -> String {
-    let names = [(1, "invalid"), (2, "established"), (4, "related"), (8, "new"), (64, "untracked")];
+/// `NF_CT_STATE_BIT` and `NF_CT_STATE_UNTRACKED_BIT`, linux/netfilter/nf_conntrack_common.h.
+const STATES: &[(u32, &str)] =
+    &[(1, "invalid"), (2, "established"), (4, "related"), (8, "new"), (64, "untracked")];
+/// `enum ip_conntrack_status`, likewise; the words are nft's.
+const STATUSES: &[(u32, &str)] = &[
+    (0x1, "expected"),
+    (0x2, "seen-reply"),
+    (0x4, "assured"),
+    (0x8, "confirmed"),
+    (0x10, "snat"),
+    (0x20, "dnat"),
+    (0x200, "dying"),
+];
+
+fn bits_text(form: Form, bits: u32) -> String {
+    let names = if matches!(form, Form::Status) { STATUSES } else { STATES };
     let names: Vec<&str> =
         names.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect();
     // A mask was compared with zero: any of them.

@@ -33,6 +33,7 @@ pub(super) fn physical(cast: &Cast<'_>, facts: &Facts, report: &mut Report) {
             report.push(diag::physical_twice(name.as_str(), span, first));
         }
         match facts.host_interfaces.get(name) {
+            None if !facts.lacks(name.as_str()) => {}
             None => {
                 let names = facts.host_interfaces.keys().map(InterfaceName::as_str);
                 report.push(diag::host_interface_unknown(name.as_str(), span, names));

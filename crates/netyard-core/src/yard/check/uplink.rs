@@ -18,17 +18,36 @@ pub(super) fn all(cast: &Cast<'_>, facts: &Facts, report: &mut Report) {
         _ => None,
     });
     let mut used: HashMap<&InterfaceName, Span> = lent.collect();
+    let parents = parents(cast);
+    for (name, parent) in &parents {
+        if let Some(lent) = used.get(name) {
+            report.push(diag::outside_and_macvlan(name.as_str(), *lent, *parent));
+        }
+    }
     for (index, network) in cast.spec.networks.iter().enumerate() {
         if let Some(uplink) = &network.uplink {
             way(cast, network, uplink, facts, report);
         }
         for port in outside::ports(cast, index, facts) {
+            if let Some((_, parent)) = parents.iter().find(|(name, _)| *name == port.name) {
+                report.push(diag::outside_and_macvlan(port.name.as_str(), port.span, *parent));
+            }
             if let Some(first) = used.insert(port.name, port.span) {
                 report.push(diag::outside_twice(port.name.as_str(), port.span, first));
             }
             outside_port(cast, network, &port, facts, report);
         }
     }
+}
+
+/// Interfaces of the host that have macvlans of the yard's, and where that is said.
+fn parents<'s>(cast: &Cast<'s>) -> Vec<(&'s InterfaceName, Span)> {
+    let ways = cast.spec.networks.iter().filter_map(|network| network.uplink.as_ref());
+    let shared = ways.filter_map(|uplink| match &uplink.way {
+        WaySpec::Macvlan(name) => Some((&name.value, name.span)),
+        _ => None,
+    });
+    shared.collect()
 }
 
 fn way(
@@ -59,8 +78,11 @@ fn way(
             return report.push(diag::host_unreachable("this uplink is", name.1));
         }
     }
+    if name.0.as_str() == "lo" {
+        return report.push(diag::uplink_loopback(name.1));
+    }
     let own = cast.node(HOST).and_then(|host| cast.interface(host, name.0.as_str()));
-    if facts.host_reachable && own.is_none() && !facts.host_interfaces.contains_key(name.0) {
+    if facts.host_reachable && own.is_none() && facts.lacks(name.0.as_str()) {
         let names = facts.host_interfaces.keys().map(InterfaceName::as_str);
         report.push(diag::host_interface_unknown(name.0.as_str(), name.1, names));
     }
@@ -90,10 +112,12 @@ fn outside_port(
             Some(own) => {
                 report.push(diag::outside_twice(name, span, cast.interfaces[own].span));
             }
-            None => {
+            None if name == "lo" => report.push(diag::outside_kind(name, "the loopback", span)),
+            None if facts.lacks(name) => {
                 let names = facts.host_interfaces.keys().map(InterfaceName::as_str);
                 report.push(diag::host_interface_unknown(name, span, names));
             }
+            None => {}
         }
         return;
     };

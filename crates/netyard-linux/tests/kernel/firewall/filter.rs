@@ -199,3 +199,49 @@ fn a_connection_outlives_a_change_of_the_rules_and_a_new_one_meets_the_new_rules
         assert_eq!(lab.tcp("in", &at(OUT, 80)[0]), Refused);
     });
 }
+
+/// The link-local address of a node's interface, and the interface's number.
+fn link_local(node: &str, device: &str) -> (std::net::Ipv6Addr, u32) {
+    let begin = std::time::Instant::now();
+    loop {
+        let text =
+            sh(&format!("ip -n bed-{node} -6 -o addr show dev {device} scope link -tentative"));
+        let index = text.split(':').next().and_then(|number| number.trim().parse().ok());
+        let address = text.split_whitespace().nth(3).and_then(|net| net.split('/').next());
+        if let (Some(index), Some(address)) = (index, address) {
+            return (address.parse().unwrap(), index);
+        }
+        assert!(begin.elapsed() < super::READY, "{node} {device}: {text}");
+    }
+}
+
+#[test]
+fn answers_of_a_dhcpv6_server_come_in_whatever_the_file_says_and_nothing_like_them() {
+    lab(&sides("    input: { policy: drop, allow: [ping] }\n"), |lab| {
+        lab.ready("in", bare(GW_IN[1]));
+        let ((here, index), (there, _)) = (link_local("in", "eth0"), link_local("gw", "inside"));
+        let client = lab.udp("gw", "[::]:546");
+        let comes = |from: std::net::SocketAddrV6, to: std::net::Ipv6Addr, scope: u32| {
+            let server = lab.inside("in", || std::net::UdpSocket::bind(from).unwrap());
+            let to = std::net::SocketAddrV6::new(to, 546, 0, scope);
+            server.send_to(b"answer", to).unwrap();
+            client.recv(&mut [0; 16]).is_ok()
+        };
+        let local = |port| std::net::SocketAddrV6::new(here, port, 0, index);
+        assert!(comes(local(547), there, index), "a server's answer");
+        assert!(!comes(local(548), there, index), "another port");
+        let far = format!("{}:547", IN[1]).parse().unwrap();
+        assert!(!comes(far, bare(GW_IN[1]).parse().unwrap(), 0), "not from the link itself");
+    });
+}
+
+#[test]
+fn an_empty_list_of_what_is_allowed_allows_nothing() {
+    lab(&sides("    input: { allow: [ping] }\n"), |lab| {
+        lab.ready("in", bare(GW_IN[0]));
+        lab.change(&sides("    input: { allow: [] }\n"));
+        assert_eq!(lab.tcp("in", &at(GW_IN, 80)[0]), Silent);
+        lab.change(&sides("    input: { deny: [tcp 81] }\n"));
+        assert_eq!(lab.tcp("in", &at(GW_IN, 80)[0]), Refused);
+    });
+}

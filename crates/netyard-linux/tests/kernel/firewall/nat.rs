@@ -127,6 +127,9 @@ fn those_inside_reach_a_forwarded_port_by_the_outer_address() {
             assert_eq!(peer(&listener).ip(), ip(inner[v6]));
             drop(lab.opens("gw", &at(outer, 8080)[v6]));
             peer(&listener);
+            // And to itself, by the router.
+            drop(lab.opens("web", &at(outer, 8080)[v6]));
+            assert_eq!(peer(&listener).ip(), ip(inner[v6]));
             assert_eq!(
                 lab.tcp("pc", &at(inner, 8080)[v6]),
                 Refused,

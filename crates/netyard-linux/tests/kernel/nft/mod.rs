@@ -2,6 +2,7 @@
 //! them, obeyed by packets, changed without a gap, taken away.
 
 mod change;
+mod random;
 mod said;
 mod traffic;
 

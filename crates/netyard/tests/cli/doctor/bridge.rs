@@ -139,3 +139,36 @@ alone! { Root, fn a_route_over_a_dead_link_is_named() {
     patient.sh("echo 1 > /proc/sys/net/ipv4/conf/dead0/ignore_routes_with_linkdown");
     patient.is_free_of("dead-route");
 }}
+
+/// A yard with two guests in one network.
+const PAIR: &str = "yard: pair\nnetworks: { lan: { prefix: 10.7.0.0/24 } }\n\
+    nodes: { a: { interfaces: { eth0: { network: lan } } }, b: { interfaces: { eth0: { network: lan } } } }\n";
+
+alone! { Root, fn an_address_that_two_guests_have_is_named() {
+    let mut patient = Patient::yard(PAIR);
+    patient.netyard("up");
+    patient.sh("ip netns exec pair-a ping -c1 -W5 10.7.0.2");
+    patient.is_free_of("mac-twice");
+    patient.sh("mac=$(ip netns exec pair-a cat /proc/self/net/if_inet6 >/dev/null; ip -n pair-a -o link show eth0 | sed 's/.*ether \\([^ ]*\\).*/\\1/')
+        ip -n pair-b link set eth0 address $mac; ip -n pair-a neigh flush all
+        ! ip netns exec pair-a ping -c1 -W1 10.7.0.2");
+    let finding = patient.suffers("mac-twice", &[
+        ("interface", json!("eth0")),
+        ("other-place", json!("a")),
+        ("other-interface", json!("eth0")),
+    ]);
+    assert_eq!((&finding["severity"], &finding["place"]), (&json!("error"), &json!("b")));
+    patient.netyard("up");
+    patient.is_free_of("mac-twice");
+}}
+
+alone! { Root, fn an_interface_that_was_renamed_is_named() {
+    let mut patient = Patient::yard(super::HOME);
+    patient.netyard("up");
+    patient.is_free_of("renamed");
+    patient.sh("ip link set lan down; ip link set lan name other; ip link set other up");
+    let finding = patient.suffers_beside("renamed", &[("interface", json!("other")), ("name", json!("lan"))],
+        &["rules-gone", "dead-route", "bridge-no-carrier"]);
+    patient.obeys(&finding);
+    patient.is_free_of("renamed");
+}}

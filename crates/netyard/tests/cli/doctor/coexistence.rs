@@ -28,6 +28,34 @@ alone! { Root, fn a_file_of_networkd_that_matches_is_named() {
     patient.is_free_of("networkd-claims");
 }}
 
+alone! { Root, fn a_plan_as_json_has_what_will_be_in_its_way() {
+    let patient = Patient::yard(HOME);
+    let plan = |text: &str| -> serde_json::Value { serde_json::from_str(text).expect("JSON") };
+    let before = plan(&patient.netyard("plan --json"));
+    assert_eq!(before.get("concerns"), None, "{before:#}");
+    patient.sh("nft 'add table ip bad; add chain ip bad f { type filter hook forward priority 5; }
+        add rule ip bad f ip saddr 10.7.0.0/24 drop'");
+    let text = patient.netyard("plan --json");
+    let after = plan(&text);
+    let found = &after["concerns"][0];
+    assert_eq!((&found["check"], &found["evidence"]["chain"]), (&json!("foreign-rule-drop"), &json!("f")), "{after:#}");
+    assert!(found["evidence"]["handle"].is_u64(), "{found:#}");
+    let (said, code) = patient.said("plan --json");
+    assert_eq!((said.as_str(), code), ("", Some(0)));
+}}
+
+alone! { Root, fn a_networkd_that_manages_what_is_netyards_is_named() {
+    let mut patient = Patient::yard(HOME);
+    patient.netyard("up");
+    patient.sh("mkdir -p /run/systemd/netif/links
+        echo ADMIN_STATE=unmanaged > /run/systemd/netif/links/$(ip -o link show lan | cut -d: -f1)
+        echo ADMIN_STATE=configured > /run/systemd/netif/links/$(ip -o link show eth0 | cut -d: -f1)");
+    patient.is_free_of("networkd-manages");
+    patient.sh("echo ADMIN_STATE=configured > /run/systemd/netif/links/$(ip -o link show lan | cut -d: -f1)");
+    let finding = patient.suffers("networkd-manages", &[("interface", json!("lan")), ("state", json!("configured"))]);
+    assert!(finding["fix"][0].as_str().unwrap().contains("[Match] Name=lan"), "{finding}");
+}}
+
 alone! { Root, fn a_networkd_that_removes_routes_of_others_is_named() {
     let mut patient = Patient::yard("\
 yard: home

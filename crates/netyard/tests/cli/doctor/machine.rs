@@ -69,3 +69,18 @@ alone! { User, fn without_root_a_yard_is_looked_at_in_its_own_namespaces() {
     assert_eq!(named.status.code(), Some(3));
     site.ok("down");
 }}
+
+alone! { Root, fn a_namespace_below_a_session_is_named() {
+    let mut patient = Patient::host();
+    patient.sh("mkdir -p /run/user/1000 /run/netns; ip netns add good");
+    patient.is_free_of("netns-of-a-session");
+    patient.sh("touch /run/user/1000/ns; mount --bind /proc/self/ns/net /run/user/1000/ns; ln -s /run/user/1000/ns /run/netns/lost");
+    let finding = patient.suffers("netns-of-a-session", &[
+        ("file", json!("/run/netns/lost")),
+        ("leads-to", json!("/run/user/1000/ns")),
+    ]);
+    patient.sh("ip netns exec lost true");
+    patient.obeys(&finding);
+    patient.is_free_of("netns-of-a-session");
+    patient.sh("umount /run/user/1000/ns; ip netns exec lost true");
+}}

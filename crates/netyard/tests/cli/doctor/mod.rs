@@ -8,6 +8,7 @@ mod coexistence;
 mod firewall;
 mod machine;
 mod page;
+mod real;
 mod setting;
 mod tunnel;
 mod vm_doctor;
@@ -30,6 +31,7 @@ echo 0 > /proc/sys/net/ipv4/ip_forward
 echo 'nameserver 198.51.100.1' > /etc/resolv.conf
 for f in /etc/nftables.conf /etc/sysctl.conf; do if [ -e $f ]; then : > $f; fi; done
 mount -t tmpfs t /etc/sysctl.d 2>/dev/null || true
+if [ -e /etc/firewalld ]; then mkdir /run/firewalld.conf; mount --bind /run/firewalld.conf /etc/firewalld; fi
 ip link add eth0 type veth peer name wire
 ip link set eth0 up; ip link set wire up
 ip address add 198.51.100.2/24 dev eth0
