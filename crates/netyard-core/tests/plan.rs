@@ -109,11 +109,11 @@ fn a_new_yard_reads_as_the_commands_one_would_type() {
     $ ip -n home-r1 link set eth0 up
     $ ip -n home-r2 link set eth0 up
 + address 10.0.0.1/24 on r1:eth0
-    $ ip -n home-r1 address add 10.0.0.1/24 dev eth0
+    $ ip -n home-r1 address add 10.0.0.1/24 dev eth0 brd +
 + route default via 10.0.0.2 in r1
     $ ip -n home-r1 route add default via 10.0.0.2 dev eth0
 + address 10.0.0.2/24 on r2:eth0
-    $ ip -n home-r2 address add 10.0.0.2/24 dev eth0
+    $ ip -n home-r2 address add 10.0.0.2/24 dev eth0 brd +
 6 to add, 0 to change, 0 to remove
 ";
     assert_eq!(shown(&State::default(), &cable(1500, "10.0.0.2")), lines);
@@ -188,7 +188,7 @@ fn a_new_vlan_id_makes_the_vlan_and_what_is_on_it_anew() {
     $ ip -n home-r1 link add link d0 name lan mtu 1500 type vlan id 20
     $ ip -n home-r1 link set lan up
 + address 10.0.0.1/24 on r1:lan: with r1:lan
-    $ ip -n home-r1 address add 10.0.0.1/24 dev lan
+    $ ip -n home-r1 address add 10.0.0.1/24 dev lan brd +
 ! r1:lan is down for a moment: a vlan keeps its id and its tag
 2 to add, 0 to change, 2 to remove
 ";

@@ -197,7 +197,11 @@ impl Schema {
     fn services(&mut self, mode: Mode) -> Json {
         let known: Map<String, Json> = crate::service::SERVICES
             .iter()
-            .map(|entry| (entry.word.to_owned(), self.reference(entry.shape, mode)))
+            .map(|entry| {
+                let shape = self.reference(entry.shape, mode);
+                let told = json!({ "description": entry.shape.doc, "allOf": [shape] });
+                (entry.word.to_owned(), told)
+            })
             .collect();
         json!({
             "type": ["object", "null"],

@@ -81,9 +81,9 @@ pub fn dns(resolver: &mut Resolver, clock: &mut u64, input: &[u8]) {
     // As an answer to something that was asked.
     let asked =
         b"\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03org\x00\x00\x01\x00\x01";
-    if let Step::Forward(question) = resolver.ask(asked, false, now) {
-        if resolver.hear(&question, 7, input, true, now) == Upshot::Settled {
-            assert!(resolver.settle(&question).len() >= 12);
-        }
+    if let Step::Forward(question) = resolver.ask(asked, false, now)
+        && resolver.hear(&question, 7, input, true, now) == Upshot::Settled
+    {
+        assert!(resolver.settle(&question).len() >= 12);
     }
 }

@@ -95,7 +95,8 @@ fn tap_has_a_plan_a_line_for_each_and_why_it_failed() {
 fn a_failure_is_followed_by_the_command_that_explains_it() {
     with_trial(|trial| {
         assert_eq!(trial.hints(" -f x.yaml"), ["netyard explain -f x.yaml h1 10.0.0.2 tcp 80"]);
-        let plain = |trial: &Trial<'_>| anstream::adapter::strip_str(&trial.text(false)).to_string();
+        let plain =
+            |trial: &Trial<'_>| anstream::adapter::strip_str(&trial.text(false)).to_string();
         let text = plain(trial);
         assert!(text.ends_with("test: 1 ok, 1 failed, 1 skipped in 1.5 s\n"), "{text}");
         assert!(text.contains("silent for 1.00 s (2 tries in 1.5 s)"), "{text}");
