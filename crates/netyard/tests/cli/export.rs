@@ -113,26 +113,30 @@ fn seen() -> Vec<String> {
     all
 }
 
-fn wait_for_addresses() {
-    // A link-local address is seen when its carrier has been told of.
-    out("for n in $(ip netns list | cut -d' ' -f1); do \
-         for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do \
-         ip -n $n -6 address show tentative | grep -q . || break; ip -n $n -6 address >/dev/null; read -t 0.1 x </dev/zero || true; \
-         done; done");
+/// What is seen once it is what is waited for, or the last that was seen: link-local
+/// addresses take their time, and no command ends when the last of them is there.
+fn seen_when(settled: impl Fn(&[String]) -> bool) -> Vec<String> {
+    let mut all = seen();
+    for _ in 0..50 {
+        if settled(&all) {
+            break;
+        }
+        out("sleep 0.2");
+        all = seen();
+    }
+    all
 }
 
 fn proves_equal(example: &str) {
     let site = Site::of_example(example);
     site.ok("export sh out");
     site.ok("up");
-    wait_for_addresses();
-    let by_netyard = seen();
+    let by_netyard = seen_when(|all| !all.iter().any(|line| line.contains("tentative")));
     site.ok("down");
     assert!(by_netyard.len() > 20, "{by_netyard:?}");
     let script = site.path().join("out/up.sh");
     out(&format!("sh -n {0} && {0}", script.display()));
-    wait_for_addresses();
-    let by_script = seen();
+    let by_script = seen_when(|all| all == by_netyard);
     let missing: Vec<_> = by_netyard.iter().filter(|line| !by_script.contains(line)).collect();
     let more: Vec<_> = by_script.iter().filter(|line| !by_netyard.contains(line)).collect();
     assert!(
