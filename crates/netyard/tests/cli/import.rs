@@ -46,7 +46,7 @@ alone! { User, fn a_kathara_lab_with_static_routes_pings_end_to_end() {
     site.ok("down");
 }}
 
-alone! { User, fn a_graph_of_meshnet_lab_loses_what_its_links_lose() {
+alone! { User, fn a_graph_of_meshnet_lab_pings_from_its_hub() {
     let site = imported("meshnet-lab", "meshnet-lab/star/star.json");
     let status: serde_json::Value =
         serde_json::from_str(&site.ok("status --json")).expect("JSON");
