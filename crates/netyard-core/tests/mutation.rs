@@ -88,6 +88,12 @@ const WORDS: &[&str] = &[
     "%",
 ];
 
+/// A folded text may be as long as what is written, and is not the same.
+#[test]
+fn a_place_in_a_folded_text_is_a_place_of_the_file() {
+    read("nodes: $i|\nnullkind: vlan\n  \u{feff}$i");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -66,7 +66,7 @@ pub fn parse(
 ) -> Parsed {
     let (mut sources, mut report) = (Sources::default(), Report::default());
     let spec = include::read(root, load, &mut sources, &mut report)
-        .and_then(|tree| expand::expand(tree, &mut report))
+        .and_then(|tree| expand::expand(tree, &sources, &mut report))
         .and_then(|expanded| {
             let mark = report.0.len();
             let record = check::check(&expanded.root, &mut report);

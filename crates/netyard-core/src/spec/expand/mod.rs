@@ -20,7 +20,7 @@ use self::text::{Outcome, Problem, substitute};
 use super::include::merge;
 use super::limit;
 use super::tree::{Content, Entry, Node, Scalar};
-use crate::diag::{Diagnostic, Report, Span, Spanned, expand as say};
+use crate::diag::{Diagnostic, Report, Sources, Span, Spanned, expand as say};
 
 /// What expansion gives.
 pub(super) struct Expanded {
@@ -30,9 +30,10 @@ pub(super) struct Expanded {
 }
 
 /// Expands a whole tree; nothing when there is too much of it.
-pub(super) fn expand(mut root: Node, report: &mut Report) -> Option<Expanded> {
+pub(super) fn expand(mut root: Node, sources: &Sources, report: &mut Report) -> Option<Expanded> {
     let vars = take(&mut root, "vars");
     let mut expander = Expander {
+        sources,
         report,
         scope: Scope::default(),
         failed: BTreeSet::new(),
@@ -114,6 +115,7 @@ impl Part {
 }
 
 struct Expander<'a> {
+    sources: &'a Sources,
     report: &'a mut Report,
     scope: Scope,
     failed: BTreeSet<Span>,
@@ -207,17 +209,7 @@ impl Expander<'_> {
     fn complain(&mut self, problems: Vec<Problem>, text: &str, span: Span) {
         self.failed.insert(span);
         for Problem { fault, range, text: expression, lone } in problems {
-            // Where the text is as in the file, the very place in it.
-            let written = (span.end - span.start) as usize;
-            let quote = written.saturating_sub(text.len()) / 2;
-            let span = match written == text.len() || written == text.len() + 2 {
-                true => Span {
-                    start: span.start + (quote + range.start) as u32,
-                    end: span.start + (quote + range.end) as u32,
-                    ..span
-                },
-                false => span,
-            };
+            let span = self.place(span, text, range);
             self.failed.insert(span);
             self.report.push(match fault {
                 _ if lone => say::lone_dollar(span),
@@ -228,6 +220,17 @@ impl Expander<'_> {
                 Fault::Overflow => say::overflow(span, &expression),
             });
         }
+    }
+
+    /// The very place of a part of a text, where the text is as in the file: not folded
+    /// from several lines, nothing escaped.
+    fn place(&self, whole: Span, text: &str, part: std::ops::Range<usize>) -> Span {
+        let source = self.sources.0.get(whole.file as usize);
+        let written =
+            source.and_then(|source| source.text.get(whole.start as usize..whole.end as usize));
+        let Some(before) = written.and_then(|written| written.find(text)) else { return whole };
+        let start = whole.start + before as u32;
+        Span { start: start + part.start as u32, end: start + part.end as u32, ..whole }
     }
 
     fn map(&mut self, entries: &[Entry], part: Part) -> Vec<Entry> {
