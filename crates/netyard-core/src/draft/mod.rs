@@ -7,6 +7,7 @@ pub(crate) mod names;
 pub(crate) mod reading;
 pub(crate) mod station;
 mod text;
+pub(crate) mod wireguard;
 
 pub(crate) use account::Work;
 pub use account::{Fate, Note};

@@ -1,5 +1,9 @@
 //! What importers of YAML and JSON ask of a tree.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use crate::diag::Span;
 use crate::diag::import as say;
 use crate::draft::Work;
@@ -63,4 +67,16 @@ pub(crate) fn lines(text: &str, file: u32) -> impl Iterator<Item = (Span, &str)>
         let span = Span { file, start: start as u32, end: (start + line.len()) as u32 };
         (!line.is_empty() && !line.starts_with('#')).then_some((span, line))
     })
+}
+
+/// An address with its length; where that is left out, of this one address.
+pub(crate) fn net(word: &str) -> Option<IpNet> {
+    let word = word.trim();
+    let net = word.parse::<IpNet>().ok();
+    net.or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// The network that an address and its length are in; what is none stays as it is.
+pub(crate) fn network(word: &str) -> String {
+    word.parse::<IpNet>().map_or_else(|_| word.to_owned(), |net| net.trunc().to_string())
 }

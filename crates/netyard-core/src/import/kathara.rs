@@ -19,6 +19,7 @@ pub(super) static FORMAT: Format = Format {
     title: "Kathará lab",
     beside: &[".startup", "lab.dep", "lab.ext"],
     main: &["lab.conf"],
+    whole: false,
     read,
     is_one: |_| false,
 };

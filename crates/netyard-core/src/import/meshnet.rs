@@ -17,6 +17,7 @@ pub(super) static FORMAT: Format = Format {
     title: "meshnet-lab graph",
     beside: &[],
     main: &[".json"],
+    whole: false,
     read,
     is_one: |file| {
         let link = file.get("links").and_then(|links| links.get(0));

@@ -7,7 +7,11 @@
 
 mod containerlab;
 mod kathara;
+mod libvirt;
 mod meshnet;
+mod netplan;
+mod networkd;
+mod wg_netns;
 mod wg_quick;
 
 use crate::diag::{Report, Source, Sources};
@@ -28,6 +32,8 @@ pub struct Format {
     pub beside: &'static [&'static str],
     /// What the file is called, by the ends of its name; for a directory.
     pub main: &'static [&'static str],
+    /// A directory is read whole: all such files, in the order of their names.
+    pub whole: bool,
     /// Reads the first text, and the others that belong to it.
     read: fn(&Sources, &mut Work),
     /// True when a yard's file that cannot be read is one of these instead.
@@ -35,8 +41,16 @@ pub struct Format {
 }
 
 /// All formats, in the order of the help.
-pub static FORMATS: &[&Format] =
-    &[&containerlab::FORMAT, &kathara::FORMAT, &meshnet::FORMAT, &wg_quick::FORMAT];
+pub static FORMATS: &[&Format] = &[
+    &containerlab::FORMAT,
+    &kathara::FORMAT,
+    &libvirt::FORMAT,
+    &meshnet::FORMAT,
+    &netplan::FORMAT,
+    &networkd::FORMAT,
+    &wg_netns::FORMAT,
+    &wg_quick::FORMAT,
+];
 
 /// The format of a word.
 pub fn format(word: &str) -> Option<&'static Format> {

@@ -3,18 +3,16 @@
 //! Keys are not copied: a yard's file is not where secrets are kept. The file that
 //! is made names files for them, and the account says what belongs there.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 
 use super::Format;
 use crate::diag::import as say;
 use crate::diag::{Sources, Span};
-use crate::draft::reading::lines;
+use crate::draft::reading::{lines, net};
+use crate::draft::wireguard::{self, A_KEY, Peer};
 use crate::draft::{Map, Value, Work};
 use crate::interface::split_endpoint;
-use crate::key::{PublicKey, WgKey};
+use crate::key::PublicKey;
 use crate::name::InterfaceName;
 
 pub(super) static FORMAT: Format = Format {
@@ -22,6 +20,7 @@ pub(super) static FORMAT: Format = Format {
     title: "wg-quick file",
     beside: &[],
     main: &[".conf"],
+    whole: false,
     read,
     is_one: |_| false,
 };
@@ -46,15 +45,6 @@ struct Reader<'w> {
     peers: Vec<Peer>,
     /// `Table =`: none where wg-quick would choose, `off` gives no routes.
     table: Option<String>,
-}
-
-/// A `[Peer]`.
-#[derive(Default)]
-struct Peer {
-    place: Span,
-    map: Map,
-    has_key: bool,
-    allowed: Vec<(Span, IpNet)>,
 }
 
 fn read(sources: &Sources, work: &mut Work) {
@@ -125,11 +115,10 @@ impl Reader<'_> {
         let path = format!("Interface.{key}");
         match key.to_ascii_lowercase().as_str() {
             "privatekey" => {
-                WgKey::parse(value).map_err(|_| "a key: 32 bytes in base64")?;
                 let file = format!("{}.key", self.name);
-                self.interface.set("private-key-file", file.clone());
+                wireguard::moved(value, &file, span, path, self.work)?;
+                self.interface.set("private-key-file", file);
                 self.has_key = true;
-                self.moved(span, path, &file);
             }
             "address" => {
                 for net in nets(value)? {
@@ -179,16 +168,14 @@ impl Reader<'_> {
         let Some(peer) = self.peers.last_mut() else { return Ok(()) };
         match key.to_ascii_lowercase().as_str() {
             "publickey" => {
-                let key = PublicKey::parse(value).map_err(|_| "a key: 32 bytes in base64")?;
+                let key = PublicKey::parse(value).map_err(|_| A_KEY)?;
                 peer.map.set("public-key", key.to_string());
-                peer.has_key = true;
                 self.work.kept(span, path);
             }
             "presharedkey" => {
-                WgKey::parse(value).map_err(|_| "a key: 32 bytes in base64")?;
                 let file = format!("{}.peer{number}.psk", self.name);
-                peer.map.set("preshared-key-file", file.clone());
-                self.moved(span, path, &file);
+                wireguard::moved(value, &file, span, path, self.work)?;
+                peer.map.set("preshared-key-file", file);
             }
             "endpoint" => {
                 split_endpoint(value).ok_or("an address or a name, and a port")?;
@@ -213,13 +200,6 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A secret that is to be put elsewhere.
-    fn moved(&mut self, span: Span, path: String, file: &str) {
-        let why =
-            format!("put it into `{file}`, mode 0600, beside the yard's file: it is not copied");
-        self.work.nearly(span, path, why);
-    }
-
     fn draw(mut self) {
         if !self.has_key {
             let why =
@@ -228,7 +208,10 @@ impl Reader<'_> {
         }
         self.work.draft.set("yard", self.name.as_str());
         let mut peers = std::mem::take(&mut self.peers);
-        self.settle(&mut peers);
+        for peer in peers.iter().filter(|peer| peer.map.get("public-key").is_none()) {
+            self.work.report.push(say::bad_line(peer.place, "a `PublicKey` in it"));
+        }
+        wireguard::settle(&mut peers, "Peer.AllowedIPs", self.work);
         let routes = self.routes(&peers);
         let peers: Vec<Value> = peers.into_iter().map(|peer| Value::Map(peer.map)).collect();
         if !peers.is_empty() {
@@ -238,32 +221,6 @@ impl Reader<'_> {
         host.map("interfaces").set(&self.name, Value::Map(self.interface));
         for route in routes {
             host.push("routes", Value::Map(route));
-        }
-    }
-
-    /// Gives each prefix to one peer: the last that claims it, as the kernel does.
-    fn settle(&mut self, peers: &mut [Peer]) {
-        for at in 0..peers.len() {
-            let mut own = std::mem::take(&mut peers[at].allowed);
-            let mut known = BTreeSet::new();
-            own.retain(|(_, net)| known.insert(*net));
-            own.retain(|(span, net)| {
-                let later = peers[at + 1..].iter().flat_map(|peer| &peer.allowed);
-                let lost = later.clone().any(|(_, other)| other == net);
-                if lost {
-                    let why = format!("`{net}` is a later peer's, too, and the last one has it");
-                    self.work.ignored(*span, "Peer.AllowedIPs", why);
-                }
-                !lost
-            });
-            let peer = &mut peers[at];
-            if !peer.has_key {
-                self.work.report.push(say::bad_line(peer.place, "a `PublicKey` in it"));
-            }
-            for (_, net) in &own {
-                peer.map.push("allowed-ips", net.to_string());
-            }
-            peer.allowed = own;
         }
     }
 
@@ -300,14 +257,9 @@ impl Reader<'_> {
 
 /// Addresses with their lengths, where left out those of one address.
 fn nets(text: &str) -> Result<Vec<IpNet>, &'static str> {
-    let one = |word: &str| {
-        let word = word.trim();
-        let net = word.parse::<IpNet>().ok();
-        net.or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))
-    };
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let all: Option<Vec<IpNet>> = text.split(',').map(one).collect();
+    let all: Option<Vec<IpNet>> = text.split(',').map(net).collect();
     all.ok_or("addresses with prefix lengths")
 }

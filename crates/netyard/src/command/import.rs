@@ -70,6 +70,13 @@ impl Import {
 
 /// The file that is meant, and those beside it that belong to it.
 fn gather(format: &Format, path: &Path) -> Result<Sources> {
+    if format.whole && path.is_dir() {
+        let files = mains_of(format, path)?;
+        if files.is_empty() {
+            return Err(none_there(format, path));
+        }
+        return files.iter().map(|file| read(file)).collect::<Result<_>>().map(Sources);
+    }
     let main = if path.is_dir() { main_of(format, path)? } else { path.to_owned() };
     let mut sources = vec![read(&main)?];
     let directory = Origin::File(main.clone()).directory();
@@ -106,21 +113,33 @@ fn names(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn main_of(format: &Format, directory: &Path) -> Result<PathBuf> {
+    let mut found = mains_of(format, directory)?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(none_there(format, directory)),
+        n => Err(Error::failed(format!(
+            "there are {n} files in `{}`: name the one you mean",
+            directory.display()
+        ))),
+    }
+}
+
+/// The files in a directory that are called as those of the format are.
+fn mains_of(format: &Format, directory: &Path) -> Result<Vec<PathBuf>> {
     let fits = |path: &PathBuf| {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         format.main.iter().any(|end| name.ends_with(end))
     };
-    let mut found: Vec<PathBuf> = names(directory)?.into_iter().filter(fits).collect();
-    let shown = directory.display();
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(Error::failed(format!(
-            "there is no {} in `{shown}` (looked for {})",
-            format.title,
-            format.main.join(", ")
-        ))),
-        n => Err(Error::failed(format!("there are {n} files in `{shown}`: name the one you mean"))),
-    }
+    Ok(names(directory)?.into_iter().filter(fits).collect())
+}
+
+fn none_there(format: &Format, directory: &Path) -> Error {
+    Error::failed(format!(
+        "there is no {} in `{}` (looked for {})",
+        format.title,
+        directory.display(),
+        format.main.join(", ")
+    ))
 }
 
 /// Writes a file that is not there yet.

@@ -23,6 +23,7 @@ pub(super) static FORMAT: Format = Format {
     title: "containerlab topology",
     beside: &[],
     main: &[".clab.yml", ".clab.yaml"],
+    whole: false,
     read,
     is_one: |file| file.get("topology").is_some_and(|t| t.get("nodes").is_some()),
 };
