@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::check::expected;
 use super::shapes::{self, firewall, serving, serving6};
 use crate::expect;
-use crate::interface::{KINDS, bridge};
+use crate::interface::{KINDS, bridge, wireguard};
+use crate::service::metrics;
 use crate::shape::{Field, Shape, Type};
 
 /// The reference page of the file: every key, what it takes and what it does.
@@ -16,6 +17,9 @@ pub fn reference() -> String {
         ("`defaults`", &shapes::DEFAULTS),
         ("`networks`", &shapes::NETWORK),
         ("`host` of a network", &shapes::HOST_SIDE),
+        ("`uplink` of a network", &shapes::UPLINK),
+        ("`ports` of a network", &shapes::OUTSIDE_PORT),
+        ("What is served on a network", &serving::SERVING),
         ("`dhcp` of a network", &serving::DHCP),
         ("`dns` of a network", &serving::NAMES),
         ("`ra` of a network", &serving6::RA),
@@ -31,6 +35,7 @@ pub fn reference() -> String {
         ("`rules` of a node", &shapes::RULE),
         ("`neighbours` of a node", &shapes::NEIGHBOUR),
         ("`links`", &shapes::LINK),
+        ("A tunnel among `links`", &wireguard::TUNNEL),
         ("`firewall`", &firewall::FIREWALL),
         ("`input`, `output` and `forward` of a firewall", &firewall::FILTER),
         ("`policies` of a firewall", &firewall::POLICY),
@@ -45,6 +50,7 @@ pub fn reference() -> String {
         ("`expect`", &expect::EXPECT),
         ("`http` of an expectation", &expect::HTTP),
         ("`dns` of an expectation", &expect::DNS),
+        ("`metrics`", &metrics::SHAPE),
     ];
     for (title, shape) in sections {
         section(&mut page, "##", title, shape);
@@ -66,6 +72,7 @@ pub fn reference() -> String {
     for entry in KINDS {
         section(&mut page, "###", &format!("`kind: {}`", entry.word), entry.shape);
     }
+    section(&mut page, "###", "`peers` of a `wireguard` interface", &wireguard::PEER);
     page
 }
 
@@ -144,7 +151,60 @@ fn title_of(shape: &Shape) -> String {
     match shape.name {
         "port VLANs" => "VLANs of a port".into(),
         "impairment" => "what happens to packets".into(),
+        "serving" => "what is served on a network".into(),
         name if name.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {name}"),
         name => format!("a {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every shape that a value of the type may have, and those within.
+    fn walk(ty: &Type, found: &mut Vec<&'static Shape>) {
+        match ty {
+            Type::Record(shape) => collect(shape, found),
+            Type::List(ty) | Type::OneOrMore(ty) | Type::Map(ty) => walk(ty, found),
+            Type::Either(all) => all.iter().for_each(|ty| walk(ty, found)),
+            Type::Interface => {
+                collect(&shapes::INTERFACE, found);
+                KINDS.iter().for_each(|entry| collect(entry.shape, found));
+            }
+            Type::Service => {
+                crate::service::SERVICES.iter().for_each(|entry| collect(entry.shape, found));
+                collect(crate::service::OTHER.shape, found);
+            }
+            _ => {}
+        }
+    }
+
+    fn collect(shape: &'static Shape, found: &mut Vec<&'static Shape>) {
+        if found.iter().any(|known| std::ptr::eq(*known, shape)) {
+            return;
+        }
+        found.push(shape);
+        shape.also.iter().for_each(|also| collect(also, found));
+        shape.fields.iter().for_each(|field| walk(&field.ty, found));
+    }
+
+    #[test]
+    fn every_key_that_the_parser_knows_is_in_the_reference() {
+        let (mut found, page) = (Vec::new(), reference());
+        collect(&shapes::YARD, &mut found);
+        let table = |shape: &Shape| {
+            let mut rows = String::new();
+            shape.fields.iter().for_each(|field| row(&mut rows, field));
+            rows
+        };
+        let missing: Vec<&str> = found
+            .iter()
+            .filter(|shape| {
+                !page.contains(&format!("{}\n", shape.doc)) || !page.contains(&table(shape))
+            })
+            .map(|shape| shape.name)
+            .collect();
+        assert!(found.len() > 50, "only {} shapes", found.len());
+        assert_eq!(missing, Vec::<&str>::new());
     }
 }

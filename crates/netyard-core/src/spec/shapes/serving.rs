@@ -7,7 +7,7 @@ const ON: Type = Type::Word(&["on", "off", "true", "false"]);
 
 /// The keys of a network.
 pub static SERVING: Shape = Shape {
-    name: "network",
+    name: "serving",
     doc: "What is served on a network.",
     fields: &[
         Field::new(
