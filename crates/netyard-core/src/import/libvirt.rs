@@ -92,13 +92,13 @@ fn draw(network: Node<'_, '_>, work: &mut Work) {
         return;
     };
     let mut drawn = Map::default();
-    let (mut mode, mut names, mut domain_name) = (None, None, None);
+    let (mut mode, mut cable, mut names, mut domain_name) = (None, None, None, None);
     for element in network.children().filter(Node::is_element) {
         let key = format!("network.{}", element.tag_name().name());
         match element.tag_name().name() {
             "name" => work.kept(span(element), key),
             "uuid" => work.ignored(span(element), key, "a network is known by its name"),
-            "bridge" => bridge(element, &mut drawn, work),
+            "bridge" => cable = Some(element),
             "mac" => taken(element, "address", "mac", &mut drawn, work),
             "mtu" => {
                 if let Some(Ok(size)) = element.attribute("size").map(str::parse::<i64>) {
@@ -124,6 +124,7 @@ fn draw(network: Node<'_, '_>, work: &mut Work) {
             _ => work.ignored(span(element), key, "netyard does not know it"),
         }
     }
+    bridge(cable, &mut drawn, work);
     match drawn.get("prefix") {
         None => drawn.set("prefix", "none"),
         Some(_) => dns(names, domain_name, &mut drawn, work),
@@ -141,23 +142,33 @@ fn taken(element: Node<'_, '_>, from: &str, to: &str, drawn: &mut Map, work: &mu
     }
 }
 
-fn bridge(element: Node<'_, '_>, drawn: &mut Map, work: &mut Work) {
-    for attribute in element.attributes() {
+/// `<bridge>`: libvirt's have the spanning tree protocol where nothing is said.
+fn bridge(element: Option<Node<'_, '_>>, drawn: &mut Map, work: &mut Work) {
+    let attributes = element.iter().flat_map(|element| element.attributes());
+    let mut delay = 0;
+    let mut stp = true;
+    for attribute in attributes {
         let (key, value) = (format!("network.bridge.{}", attribute.name()), attribute.value());
+        let place = element.map(span).unwrap_or_default();
         match (attribute.name(), value) {
             ("name", _) => drawn.set("bridge", value),
-            ("stp", "on") => drawn.set("stp", true),
-            ("stp", _) | ("macTableManager", "kernel") => {}
-            // The kernel's least with STP is two seconds; libvirt passes 0 on and the
-            // kernel keeps its own.
-            ("delay", "0") => {}
-            ("delay", _) => drawn.set("forward-delay", format!("{value}s")),
+            ("stp", _) => stp = value != "off",
+            ("macTableManager", "kernel") => {}
+            ("delay", _) => match value.parse::<u64>() {
+                Ok(seconds) => delay = seconds,
+                Err(_) => work.report.push(say::bad_line(place, "`delay` in seconds")),
+            },
             _ => {
-                work.ignored(span(element), key, "netyard does not know it");
+                work.ignored(place, key, "netyard does not know it");
                 continue;
             }
         }
-        work.kept(span(element), key);
+        work.kept(place, key);
+    }
+    if stp {
+        drawn.set("stp", true);
+        // The least that the kernel has with it (IEEE 802.1D); 0 becomes this there, too.
+        drawn.set("forward-delay", format!("{}s", delay.clamp(2, 30)));
     }
 }
 

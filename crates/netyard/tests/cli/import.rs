@@ -58,6 +58,59 @@ alone! { User, fn a_graph_of_meshnet_lab_pings_from_its_hub() {
     site.ok("down");
 }}
 
+/// Runs lines of a shell where the test is.
+fn shell(lines: &str) -> String {
+    let output = std::process::Command::new("sh").args(["-ec", lines]).output().expect("sh");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{lines}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+alone! { Root, fn a_network_of_libvirt_gives_its_guests_addresses_and_names() {
+    crate::serve::needs(&["udhcpc", "dig"]);
+    let site = imported("libvirt", "libvirt/portable-cloud/vnet0.xml");
+    shell("ip netns add guest && ip link add vnet7 master virbr0 up type veth peer eth0 netns guest &&
+           ip -n guest link set eth0 up");
+    let leased = shell("ip netns exec guest udhcpc -i eth0 -f -n -q -t 8 -T 1 -s /bin/true 2>&1");
+    let address = leased.split("lease of ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a lease");
+    let host: u32 = address.parse::<std::net::Ipv4Addr>().expect("an address").into();
+    let within = 0xac10_8000..=0xac10_fffe_u32;
+    assert!(within.contains(&host), "{leased}");
+    shell(&format!("ip -n guest addr add {address}/16 dev eth0 && ip netns exec guest ping -c1 -W2 172.16.0.1"));
+    shell("ip netns exec guest dig +time=2 +tries=2 @172.16.0.1 vnet0 SOA | grep -q NOERROR");
+    shell("ip netns del guest");
+    site.ok("down");
+}}
+
+alone! { Root, fn networkds_bridge_and_cable_come_up_and_plan_is_empty() {
+    let site = imported("networkd", "networkd/lines-go-on");
+    shell("ip netns add guest && ip link add p0 master br-long up type veth peer eth0 netns guest &&
+           ip -n guest link set eth0 up && ip -n guest addr add 10.3.0.9/24 dev eth0 &&
+           ip netns exec guest ping -c1 -W2 10.3.0.1");
+    assert!(shell("ip route show default").contains("10.2.0.254"));
+    site.ok("plan --check");
+    shell("ip netns del guest");
+    site.ok("down");
+}}
+
+#[test]
+fn a_directory_of_netplan_is_read_whole_in_the_order_of_its_names() {
+    let dir = crate::directory();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("a file");
+    write("20-b.yaml", "network: { bridges: { br0: { mtu: 9000, addresses: [10.2.0.1/24] } } }");
+    write("10-a.yaml", "network: { bridges: { br0: { mtu: 1400, addresses: [10.1.0.1/24] } } }");
+    write("notes.txt", "nothing");
+    let output =
+        netyard().args(["import", "netplan"]).arg(dir.path()).output().expect("the binary");
+    let made = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(made.contains("mtu: 9000") && made.contains("[10.1.0.1/24, 10.2.0.1/24]"), "{made}");
+    let empty = crate::directory();
+    let output =
+        netyard().args(["import", "netplan"]).arg(empty.path()).output().expect("the binary");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no file of netplan"));
+}
+
 #[test]
 fn an_import_says_what_it_left_out_and_writes_over_nothing() {
     let dir = crate::directory();

@@ -51,7 +51,7 @@ esac
 /// Fails where a program is missing that a test is about: installing it is the
 /// machine's part.
 #[track_caller]
-fn needs(programs: &[&str]) {
+pub fn needs(programs: &[&str]) {
     for program in programs {
         let there = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
         let there = there.iter().any(|dir| PathBuf::from(dir).join(program).exists());
