@@ -1,10 +1,11 @@
 //! The yard's namespaces while a command works on them: open, with what was
 //! learnt about the interfaces in each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use netyard_core::addr::Mac;
 use netyard_core::name::{FullName, InterfaceName};
 use netyard_core::plan::ShellNames;
 use netyard_core::state::{InterfaceId, Place};
@@ -37,8 +38,8 @@ pub(crate) struct Site {
     pub names: Names,
     /// MTUs of its interfaces, in bytes.
     pub mtus: BTreeMap<FullName, u32>,
-    /// Those of the yard's that are bonds.
-    pub bonds: BTreeSet<FullName>,
+    /// Those of the yard's that are bonds, with their addresses.
+    pub bonds: BTreeMap<FullName, Option<Mac>>,
     /// Its links as they were when it was found; for the first look only.
     pub links: Option<Dump>,
     socket: Option<Socket>,
@@ -58,7 +59,7 @@ impl Site {
             uts,
             names: Names::default(),
             mtus: BTreeMap::new(),
-            bonds: BTreeSet::new(),
+            bonds: BTreeMap::new(),
             links: None,
             socket: None,
             netfilter: None,

@@ -180,6 +180,15 @@ impl Record {
         self.add(state);
     }
 
+    /// Forgets what a change noted by [`Self::add`] that was taken back.
+    pub fn again(&mut self, before: &Self) {
+        self.sysctls.clone_from(&before.sysctls);
+        self.commands.clone_from(&before.commands);
+        self.tables.clone_from(&before.tables);
+        self.fabric.clone_from(&before.fabric);
+        self.classes = before.classes;
+    }
+
     /// The classes of objects the yard has.
     pub fn classes(&self) -> Classes {
         let [addresses, routes, rules, neighbours, qdiscs, vlans] = self.classes;

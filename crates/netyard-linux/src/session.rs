@@ -1,7 +1,9 @@
 //! A command at work on one yard.
 
+mod change;
 mod inside;
 mod known;
+mod look;
 mod measure;
 mod process;
 mod tunnel;
@@ -14,21 +16,18 @@ use netyard_core::facts::{Facts, HostInterface, Survey};
 use netyard_core::name::{InterfaceName, NodeName, YardName};
 use netyard_core::nft::Table;
 use netyard_core::plan::{Op, Plan, ShellNames};
-use netyard_core::state::{InterfaceId, Object, Place, State};
-use netyard_core::wire::LongMarks;
-use netyard_core::wire::link::Pulse;
+use netyard_core::state::{Object, Place, State};
 
 use crate::error::{Error, ErrorKind};
 use crate::files::Files;
-use crate::journal::{self, Interrupted, Journal};
+use crate::journal::Interrupted;
 use crate::keeper::Keeper;
 use crate::netlink::Ears;
 use crate::netns::{self, Published, Worker};
-use crate::observe::{self, Depth, Finding, Question, Sight};
 use crate::others;
 use crate::place::Sites;
 use crate::record::{Lent, Record};
-use crate::run::{self, Progress, Run};
+use crate::run::Run;
 use crate::state_dir::{self, Lock, StateDir};
 use crate::supervise::Shelf;
 
@@ -86,6 +85,7 @@ pub struct Session {
     files: Files,
     shelf: Shelf,
     keeps_data: bool,
+    keeps_differences: bool,
     rootless: bool,
     /// This command made the keeper, and nothing in it yet.
     fresh_keeper: bool,
@@ -195,6 +195,7 @@ impl Session {
             files: Files::below(root),
             shelf,
             keeps_data: false,
+            keeps_differences: false,
             rootless,
             fresh_keeper,
             descriptors,
@@ -305,76 +306,6 @@ impl Session {
         self.record.get_or_insert_default().pools = pools.to_vec();
     }
 
-    /// Reads the State of the yard. `desired` only says what is worth asking for.
-    pub fn observe(&mut self, desired: &State) -> Result<Observation, Error> {
-        let interrupted = journal::interrupted(&self.dir.file("journal"))?;
-        let sight = self.look(desired)?;
-        Ok(Observation { state: sight.state, interrupted, unfinished: self.unfinished.len() })
-    }
-
-    fn look(&mut self, desired: &State) -> Result<Sight, Error> {
-        self.look_at(desired, Depth::Whole)
-    }
-
-    fn finding<'a>(&'a self, hints: &'a State, depth: Depth) -> Finding<'a> {
-        Finding {
-            yard: &self.yard,
-            published: &self.published,
-            keeper: self.keeper.as_ref(),
-            hints,
-            node: self.asked_for.as_ref(),
-            depth,
-            fabric: self.record.as_ref().and_then(|record| record.fabric.as_deref()),
-            descriptors: self.descriptors,
-        }
-    }
-
-    fn look_at(&mut self, desired: &State, depth: Depth) -> Result<Sight, Error> {
-        let (known, mut ears) = (self.sites.take(), self.ears.take());
-        let finding = self.finding(desired, depth);
-        let long = LongMarks::of(&self.yard, desired);
-        let question = Question {
-            yard: &self.yard,
-            keeper: self.keeper.as_ref(),
-            desired,
-            long: &long,
-            record: self.record.as_ref(),
-            files: &self.files,
-            shelf: &self.shelf,
-            depth,
-        };
-        let listen = self.access == Access::Watch && ears.is_none();
-        let keeper = self.keeper.as_ref().filter(|_| self.rootless);
-        let hears_host = keeper.is_some() || !self.rootless;
-        let look = |worker: &mut Worker| {
-            let (mut sites, mut sight) = match known {
-                Some(sites) => (sites, None),
-                None => {
-                    let (sites, sight) = observe::find(worker, &finding, &question)?;
-                    (sites, Some(sight))
-                }
-            };
-            if listen {
-                ears = Some(open_ears(worker, &mut sites, hears_host)?);
-                // What changed before it listened is seen by looking again.
-                sight = None;
-            }
-            let sight = match sight {
-                Some(sight) => sight,
-                None => observe::observe(worker, &mut sites, &question)?,
-            };
-            Ok::<_, Error>((sites, sight))
-        };
-        let seen = Worker::run(look).map_err(no_thread);
-        self.ears = ears;
-        let (sites, sight) = seen??;
-        self.sites = Some(sites);
-        self.unfinished = sight.unfinished.clone();
-        self.originals = sight.originals.clone();
-        self.lent = sight.lent.clone();
-        Ok(sight)
-    }
-
     /// The desired State with what only this host can tell: nft's own text of a
     /// firewall becomes rules like any other. Without root and before the yard is
     /// up it stays text.
@@ -410,137 +341,6 @@ impl Session {
                 .map_err(no_thread)??;
         }
         Ok(())
-    }
-
-    /// What the rules of the yard's firewalls counted, by place. Call
-    /// [`Self::observe`] first, whose State is given here.
-    pub fn rule_counters(
-        &mut self,
-        observed: &State,
-    ) -> Result<BTreeMap<Place, Vec<RuleCount>>, Error> {
-        let places: Vec<Place> = tables(observed).map(|table| table.place.clone()).collect();
-        if places.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let mut sites = self.sites.take().unwrap_or_default();
-        let yard = &self.yard;
-        let look = |worker: &mut Worker| {
-            let mut counts = BTreeMap::new();
-            for place in places {
-                let Some(site) = sites.get_mut(&place) else { continue };
-                let rules = crate::nft::counters(site.netfilter(worker)?, yard)?;
-                let count =
-                    |(chain, rule, packets, bytes)| RuleCount { chain, rule, packets, bytes };
-                counts.insert(place, rules.into_iter().map(count).collect());
-            }
-            Ok::<_, std::io::Error>((counts, sites))
-        };
-        let (counts, sites) = Worker::run(look)
-            .map_err(no_thread)?
-            .map_err(|e| Error::system("could not read the counters", e))?;
-        self.sites = Some(sites);
-        Ok(counts)
-    }
-
-    /// What the yard's interfaces do at the moment. Call [`Self::observe`] first.
-    pub fn pulses(&mut self) -> Result<BTreeMap<InterfaceId, Pulse>, Error> {
-        let mut sites = self.sites.take().unwrap_or_default();
-        let look = |worker: &mut Worker| {
-            let pulses = observe::pulses(worker, &mut sites);
-            (sites, pulses)
-        };
-        let (sites, pulses) = Worker::run(look).map_err(no_thread)?;
-        self.sites = Some(sites);
-        pulses.map_err(|e| Error::system("could not read the counters", e))
-    }
-
-    /// Ends a session that was to `Watch`: lets go of everything of the yard's,
-    /// and gives what hears of its changes since the first look.
-    pub fn into_ears(mut self) -> Result<Ears, Error> {
-        let mut ears = self.ears.take().unwrap_or_default();
-        if let Some(keeper) = &self.keeper {
-            let end = keeper.pidfd().try_clone_to_owned();
-            ears = ears.and(end.map_err(|e| Error::system("could not watch the keeper", e))?);
-        }
-        // Each change has its journal there.
-        Ok(ears.and_files([self.dir.path()]))
-    }
-
-    /// Makes the host as the plan says, and looks whether it is as desired.
-    /// What fails is undone. Call [`Self::observe`] first.
-    pub fn apply(
-        &mut self,
-        plan: &Plan,
-        desired: &State,
-        progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<Applied, Error> {
-        self.must_write()?;
-        self.must_have_record()?;
-        let namespace = |object: &&Object| matches!(object, Object::Namespace(_));
-        let namespaces = desired.objects().filter(namespace).count();
-        observe::enough_descriptors(namespaces, self.descriptors)?;
-        if self.sites.is_none() {
-            self.look(desired)?;
-        }
-        let host = self.host_identity()?;
-        let record = self.record.get_or_insert_default();
-        record.host = host;
-        record.learn(&self.originals, &self.lent);
-        record.add(desired);
-        record.write(&self.dir)?;
-        self.fresh_keeper = false;
-        let mut journal = Journal::begin(&self.dir.file("journal"), "up")?;
-        let mut rest = None;
-        let now = loop {
-            let plan = rest.as_ref().unwrap_or(plan);
-            let done = self.run(|run| {
-                run.remove_unfinished()?;
-                run.apply(plan, &mut journal, progress)?;
-                run.end_idle_supervisor()?;
-                Ok(run.replies_lost)
-            });
-            let lost = match done {
-                Ok(lost) => lost,
-                Err(error) => {
-                    let error = self.named(error, desired);
-                    return Err(self.after_undo(error, journal));
-                }
-            };
-            progress(Progress::Verifying);
-            let now = self.look(desired)?.state;
-            if !lost || rest.is_some() {
-                break now;
-            }
-            // The kernel had no room to say what failed: whatever did is left.
-            rest = Some(netyard_core::plan::plan(&now, desired));
-        };
-        self.converged(&now, desired)?;
-        self.prune_data(desired)?;
-        let record = self.record.get_or_insert_default();
-        record.only(desired);
-        record.write(&self.dir)?;
-        journal.end()?;
-        if desired.is_empty() {
-            self.finish_down()?;
-        }
-        Ok(Applied { steps: plan.steps().count() })
-    }
-
-    /// A change failed and was undone: where nothing of the yard is left, its
-    /// traces go too. What could not be undone stays in the journal.
-    fn after_undo(&mut self, error: Error, journal: Journal) -> Error {
-        if error.get_undone().is_some_and(|undone| !undone.failures.is_empty()) {
-            return error;
-        }
-        let cleared = journal.end().and_then(|()| {
-            self.run(|run| run.end_idle_supervisor())?;
-            let left = self.look(&State::default())?;
-            if left.state.is_empty() { self.finish_down() } else { Ok(()) }
-        });
-        match cleared {
-            Ok(()) => error,
-            Err(more) => error.others(vec![more.to_string()]),
-        }
     }
 
     /// An error told with the kernel's names of what is there, and is to be there.
@@ -597,75 +397,6 @@ impl Session {
         self.sites = Some(sites);
         done
     }
-
-    fn converged(&self, now: &State, desired: &State) -> Result<(), Error> {
-        let plan = netyard_core::plan::plan(now, desired);
-        let Some(step) = plan.steps().next() else { return Ok(()) };
-        let what = format!(
-            "all steps were done, and yet the host is not as the file says: {}",
-            run::still_to_do(step)
-        );
-        Err(Error::new(ErrorKind::NotConverged, what).hint(
-            "what was done stays: `netyard plan` shows what differs, `netyard up` tries again, \
-                 `netyard down` takes all away",
-        ))
-    }
-
-    /// Takes the whole yard away, and all that netyard left on the host.
-    pub fn down(&mut self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Gone, Error> {
-        self.must_write()?;
-        let nothing = State::default();
-        // What is noted before an interface is lent is trusted; with the record
-        // lost, the marks in the kernel say.
-        let none_lent = self.record.as_ref().is_some_and(|record| record.lent.is_empty());
-        let depth = if none_lent { Depth::Outside } else { Depth::Lasting };
-        let sight = self.look_at(&nothing, depth)?;
-        self.dir.create()?;
-        let journal = Journal::begin(&self.dir.file("journal"), "down")?;
-        self.record.get_or_insert_default().learn(&sight.originals, &sight.lent);
-        self.run(|run| run.down(&sight.state, progress))
-            .map_err(|error| self.named(error, &sight.state))?;
-        journal.end()?;
-        let failed = |e| Error::system("could not remove the yard's data", e);
-        if !self.keeps_data {
-            self.shelf.remove_data().map_err(failed)?;
-        }
-        self.finish_down()?;
-        let is_node = |object: &&Object| match object {
-            Object::Namespace(namespace) => matches!(namespace.place, Place::Node(_)),
-            _ => false,
-        };
-        let nodes = sight.state.objects().filter(is_node).count();
-        Ok(Gone { nodes, anything: !sight.state.is_empty() })
-    }
-
-    /// Nothing is left: the last traces go.
-    fn finish_down(&mut self) -> Result<(), Error> {
-        self.sites = None;
-        self.published
-            .unpublish_all()
-            .map_err(|e| Error::system("could not remove the names of the namespaces", e))?;
-        if let Some(keeper) = self.keeper.take() {
-            keeper.quit().map_err(|e| Error::system("could not end the keeper", e))?;
-        }
-        self.record = None;
-        self.dir.remove()?;
-        self.lock = None;
-        Ok(())
-    }
-}
-
-/// Ears in the yard's namespaces; links that were read before are read again.
-fn open_ears(worker: &mut Worker, sites: &mut Sites, hears_host: bool) -> Result<Ears, Error> {
-    let failed = |e| Error::system("could not listen to what changes", e);
-    if sites.own().next().is_none() {
-        return Ok(Ears::default());
-    }
-    let host = sites.get(&Place::Host).filter(|_| hears_host);
-    let all: Vec<_> = sites.own().chain(host).map(|site| site.fd()).collect();
-    let ears = Ears::of(worker, &all).map_err(failed)?;
-    sites.iter_mut().for_each(|site| site.links = None);
-    Ok(ears)
 }
 
 /// A command that changed nothing leaves nothing: neither its lock nor a keeper.

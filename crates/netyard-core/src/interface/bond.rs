@@ -41,7 +41,7 @@ pub static SHAPE: Shape = Shape {
                 "balance-tlb",
                 "balance-alb",
             ]),
-            "How its members share the work; `active-backup` where nothing is said.",
+            "How its members share the work; `active-backup` where nothing is said. Two bonds of `balance-tlb` or `balance-alb` do not understand each other: they want a switch between them.",
         ),
         Field::new(
             "miimon",

@@ -31,6 +31,6 @@ pub use reply::Message;
 pub(crate) use reply::attributes;
 pub(crate) use requests::{
     altname, bare_link, bare_qdisc, delete_group, delete_link, get_link, set_alias,
-    set_alias_or_none, set_group, set_master, set_up, veth_into, vlan_bridge,
+    set_alias_or_none, set_group, set_mac, set_master, set_up, veth_into, vlan_bridge,
 };
 pub use socket::{Protocol, Socket};

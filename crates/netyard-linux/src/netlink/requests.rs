@@ -9,6 +9,7 @@ use netlink_packet_route::link::{
     LinkMessage, Prop,
 };
 use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
+use netyard_core::addr::Mac;
 use netyard_core::wire::Request;
 
 const IFLA_IFALIAS: u16 = 20; // linux/if_link.h
@@ -50,6 +51,14 @@ pub(crate) fn set_master(index: u32, master: u32) -> Request {
     message.header.change_mask = LinkFlags::Up;
     message.header.flags = LinkFlags::Up;
     Request::new(RouteNetlinkMessage::SetLink(message), 0)
+}
+
+/// Gives a link a MAC address.
+pub(crate) fn set_mac(index: u32, mac: Mac) -> Request {
+    Request::new(
+        RouteNetlinkMessage::SetLink(link(index, LinkAttribute::Address(mac.0.to_vec()))),
+        0,
+    )
 }
 
 /// Adds an alternative name to a link, or takes it away.

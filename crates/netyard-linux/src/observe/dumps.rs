@@ -77,7 +77,7 @@ pub(super) fn visit(
         seen.iter().filter(is_others).filter_map(|one| names.full(one.index).cloned()).collect();
     let ours = || seen.iter().filter_map(|one| one.interface.as_ref());
     let bonds = ours().filter(|interface| matches!(interface.kind, Kind::Bond(_)));
-    site.bonds = bonds.map(|interface| interface.id.name.clone()).collect();
+    site.bonds = bonds.map(|interface| (interface.id.name.clone(), interface.mac)).collect();
     found.extend(
         seen.into_iter().filter_map(|one| one.interface).map(|i| Object::Interface(Box::new(i))),
     );

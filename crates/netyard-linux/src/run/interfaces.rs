@@ -13,7 +13,6 @@ use rustix::io::Errno;
 use super::{Failed, Run, words};
 use crate::error::Error;
 use crate::netlink::Batch;
-use crate::place::Site;
 
 /// How often a new interface is tried under another index.
 const TRIES: usize = 4;
@@ -172,9 +171,6 @@ impl<'a> Run<'a> {
             _ => netns,
         };
         let target = Target { netns, parent, ..at };
-        if matches!(interface.kind, Kind::Bond(_)) {
-            self.bonds.insert(interface.id.clone());
-        }
         let made = match interface.creation(&target) {
             Creation::Link(request) => {
                 work.sendings.entry(sender).or_default().push(owner, request);
@@ -307,13 +303,5 @@ impl<'a> Run<'a> {
         let Some(master) = &interface.master else { return Ok(None) };
         let id = InterfaceId { place: interface.id.place.clone(), name: master.clone() };
         self.index_of(op, &id).map(Some)
-    }
-
-    fn is_bonded(&self, interface: &Interface) -> bool {
-        interface.master.as_ref().is_some_and(|name| {
-            let id = InterfaceId { place: interface.id.place.clone(), name: name.clone() };
-            let was_there = |site: &Site| site.bonds.contains(name);
-            self.bonds.contains(&id) || self.sites.get(&id.place).is_some_and(was_there)
-        })
     }
 }

@@ -14,8 +14,10 @@
 //!
 //! What was done is undone on failure, last first; all that fails is told.
 
+mod bond;
 mod configure;
 mod down;
+mod entourage;
 mod interfaces;
 mod moving;
 mod namespaces;
@@ -31,6 +33,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use netyard_core::addr::Mac;
 use netyard_core::name::YardName;
 use netyard_core::plan::{Batch as Steps, Op, Phase, Plan, Step, Undo};
 use netyard_core::state::{InterfaceId, Object, Place};
@@ -91,8 +94,8 @@ pub(crate) struct Run<'a> {
     flush: BTreeMap<Place, BTreeSet<u32>>,
     /// What new interfaces still need, for the next visit of their place.
     pending: BTreeMap<Place, Vec<interfaces::Pending>>,
-    /// The bonds there are: their members join while they are down.
-    bonds: BTreeSet<InterfaceId>,
+    /// The MAC addresses of the bonds that were made or changed.
+    bonds: BTreeMap<InterfaceId, Option<Mac>>,
     /// There is a place to publish namespaces in.
     prepared: bool,
     /// Interfaces that were cut off while being made.
@@ -150,7 +153,7 @@ impl<'a> Run<'a> {
             proc,
             flush: BTreeMap::new(),
             pending: BTreeMap::new(),
-            bonds: BTreeSet::new(),
+            bonds: BTreeMap::new(),
             prepared: false,
             unfinished: Vec::new(),
             untouched: BTreeSet::new(),
@@ -240,9 +243,19 @@ impl<'a> Run<'a> {
     /// Does ops of one batch; those that fail do not keep the others from being done.
     fn execute(&mut self, phase: Phase, ops: &[&Op]) -> Vec<Failed> {
         match phase {
-            Phase::Remove => self.remove(ops),
+            Phase::Remove => {
+                let left = self.bonds_left(ops);
+                let mut failed = self.remove(ops);
+                failed.extend(self.keep_macs(left, ops));
+                failed
+            }
             Phase::Namespaces => self.namespaces(ops),
-            Phase::Interfaces => self.interfaces(ops),
+            Phase::Interfaces => {
+                let left = self.bonds_left(ops);
+                let mut failed = self.interfaces(ops);
+                failed.extend(self.keep_macs(left, ops));
+                failed
+            }
             Phase::Configure => self.configure(ops),
             Phase::Processes => self.processes(ops),
             Phase::Commands => self.commands(ops),
@@ -290,6 +303,19 @@ impl<'a> Run<'a> {
         };
         let others: Vec<String> = failed.map(|f| f.error.to_string()).collect();
         first.error.undone(undone).others(others)
+    }
+
+    /// Undoes plans that were carried out to their ends; the first of them first.
+    pub fn take_back_all(&mut self, plans: &[&Plan], journal: &mut Journal) -> Undone {
+        let mut undone = Undone::default();
+        for plan in plans {
+            for (number, batch) in plan.batches.iter().enumerate().rev() {
+                let steps: Vec<&Step> = batch.steps.iter().rev().collect();
+                self.undo(&steps, &mut undone);
+                let _ = journal.undone(number);
+            }
+        }
+        undone
     }
 
     fn undo(&mut self, steps: &[&Step], undone: &mut Undone) {

@@ -320,7 +320,8 @@ fn hops(value: &[u8]) -> impl Iterator<Item = usize> {
     })
 }
 
-fn push(out: &mut Vec<u8>, ty: u16, value: &[u8]) {
+/// Appends an attribute.
+pub(super) fn push(out: &mut Vec<u8>, ty: u16, value: &[u8]) {
     out.extend((4 + value.len() as u16).to_ne_bytes());
     out.extend(ty.to_ne_bytes());
     out.extend(value);

@@ -10,7 +10,8 @@
 //! process:
 //!
 //! 1. the port joins its bridge, or leaves it;
-//! 2. routes change their interface, those without a gateway first;
+//! 2. routes change their interface, those without a gateway first, then neighbours
+//!    that somebody wrote down and rules that name it;
 //! 3. the old addresses go, the newest first, so that none takes others along.
 //!
 //! Nothing is noted of what moves: what the bridge has besides what is the
@@ -23,9 +24,10 @@ use netyard_core::interface::{Interface, Kind};
 use netyard_core::plan::Op;
 use netyard_core::state::Place;
 use netyard_core::wire::link::{self, Link};
-use netyard_core::wire::{Mark, PROTOCOL, address, route};
+use netyard_core::wire::{Mark, PROTOCOL, Request, address, neighbour, route, rule};
 use rustix::io::Errno;
 
+use super::entourage::{MovingNeighbour, MovingRule};
 use super::moving::{Family, MovingAddress, MovingRoute};
 use super::{Run, refused, refused_by_system, words};
 use crate::error::{Error, ErrorKind};
@@ -252,22 +254,29 @@ fn links(socket: &mut Socket) -> std::io::Result<Vec<Found>> {
 }
 
 /// What moves.
+#[derive(Default)]
 struct Freight {
     addresses: Vec<MovingAddress>,
     /// Link-local addresses of the kernel's own, which do not move.
     made_anew: Vec<MovingAddress>,
     routes: Vec<MovingRoute>,
+    neighbours: Vec<MovingNeighbour>,
+    rules: Vec<MovingRule>,
 }
 
 impl Freight {
     fn of(socket: &mut Socket, shift: &Shift<'_>) -> std::io::Result<Self> {
-        let (mut addresses, mut made_anew, mut routes) = (Vec::new(), Vec::new(), Vec::new());
-        if shift.from.0 != shift.to.0 {
-            let all = addresses_of(socket, shift.from.0)?;
-            routes = routes_of(socket, shift.from.0, &all)?;
-            (made_anew, addresses) = all.into_iter().partition(MovingAddress::is_made_anew);
+        let (index, name) = shift.from;
+        if index == shift.to.0 {
+            return Ok(Self::default());
         }
-        Ok(Self { addresses, made_anew, routes })
+        let all = addresses_of(socket, index)?;
+        let routes = routes_of(socket, index, &all)?;
+        let (made_anew, addresses) = all.into_iter().partition(MovingAddress::is_made_anew);
+        let neighbours =
+            read_all(socket, &neighbour::dump(), |body| MovingNeighbour::read(body, index))?;
+        let rules = read_all(socket, &rule::dump(), |body| MovingRule::read(body, name))?;
+        Ok(Self { addresses, made_anew, routes, neighbours, rules })
     }
 
     /// Adds what is needed where it goes; gives what was refused. With `anew`
@@ -305,6 +314,8 @@ impl Freight {
         for route in &self.routes {
             adds.insert(route.shift(&mut batch, shift.from.0, shift.to.0));
         }
+        adds.extend(self.neighbours.iter().map(|n| n.shift(&mut batch, shift.from.0, shift.to.0)));
+        adds.extend(self.rules.iter().map(|r| r.shift(&mut batch, shift.from.1, shift.to.1)));
         for address in self.addresses.iter().rev() {
             address.remove(&mut batch, shift.from.0);
         }
@@ -328,14 +339,25 @@ impl Freight {
 
 /// Addresses of an interface that are not the yard's, in order.
 fn addresses_of(socket: &mut Socket, index: u32) -> std::io::Result<Vec<MovingAddress>> {
-    let mut found = Vec::new();
-    socket.dump(&address::dump(), |message| match message {
-        None => found.clear(),
-        Some(message) => {
-            let address = MovingAddress::read(message.payload);
-            found.extend(address.filter(|a| a.index == index && a.protocol != PROTOCOL));
-        }
-    })?;
+    read_all(socket, &[address::dump()], |body| {
+        MovingAddress::read(body).filter(|a| a.index == index && a.protocol != PROTOCOL)
+    })
+}
+
+/// What is wanted of the answers to dumps.
+fn read_all<T>(
+    socket: &mut Socket,
+    requests: &[Request],
+    read: impl Fn(&[u8]) -> Option<T>,
+) -> std::io::Result<Vec<T>> {
+    let mut found: Vec<T> = Vec::new();
+    for request in requests {
+        let begun = found.len();
+        socket.dump(request, |message| match message {
+            None => found.truncate(begun),
+            Some(message) => found.extend(read(message.payload)),
+        })?;
+    }
     Ok(found)
 }
 
@@ -346,17 +368,10 @@ fn routes_of(
     index: u32,
     addresses: &[MovingAddress],
 ) -> std::io::Result<Vec<MovingRoute>> {
-    let mut found: Vec<MovingRoute> = Vec::new();
-    for request in route::dump_all() {
-        let begun = found.len();
-        socket.dump(&request, |message| match message {
-            None => found.truncate(begun),
-            Some(message) => {
-                let route = MovingRoute::read(message.payload, index);
-                found.extend(route.filter(|r| r.protocol != PROTOCOL && !r.is_made_by(addresses)));
-            }
-        })?;
-    }
+    let mut found = read_all(socket, &route::dump_all(), |body| {
+        let route = MovingRoute::read(body, index);
+        route.filter(|r| r.protocol != PROTOCOL && !r.is_made_by(addresses))
+    })?;
     found.sort_by_key(|route| (route.has_gateway, route.family == Family::V6));
     Ok(found)
 }

@@ -15,7 +15,7 @@ use crate::{command::test, next, ui};
 ///
 /// Only what differs is changed; `netyard plan` shows it beforehand. When a step
 /// fails, those before it are undone. Afterwards the kernel is read again and
-/// compared. Without root the yard lives in a user namespace of its own.
+/// compared; where it is not as the file says, all is undone. Without root the yard lives in a user namespace of its own.
 #[derive(Debug, clap::Args)]
 pub struct Up {
     #[command(flatten)]
@@ -23,6 +23,11 @@ pub struct Up {
     /// Prove afterwards what the file expects, as `netyard test` does
     #[arg(long)]
     test: bool,
+    /// Leave what was done where the host is not as the file says afterwards
+    ///
+    /// Otherwise all that this `up` did is undone then.
+    #[arg(long)]
+    keep: bool,
 }
 
 impl Up {
@@ -48,6 +53,9 @@ impl Up {
             ));
         }
         let is_new = met.seen.state.is_empty();
+        if self.keep {
+            met.session.keep_differences();
+        }
         met.session.set_pools(&met.yard.pools);
         met.apply(file)?;
         if let Origin::File(path) = self.file.origin()

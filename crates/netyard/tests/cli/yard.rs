@@ -120,3 +120,31 @@ alone! { Root, fn freifunk_is_listed_by_ip_netns_and_has_its_own_hostname() {
     assert!(!Path::new("/etc/netns/f3").exists());
     assert!(!sh("cat /proc/self/mountinfo").contains("f3"));
 }}
+
+alone! { User, fn what_is_not_as_the_file_says_after_an_up_is_undone() {
+    // A command that works against its own file.
+    let site = Site::new("\
+yard: k
+links: [{ ends: [a:x, b:x], prefix: 10.9.0.0/31 }]
+nodes: { a: { exec: [[ip, link, set, x, mtu, '1400']] }, b: {} }
+");
+    let before = tree(Path::new("/run"));
+    let fails = |line: &str| {
+        let output = site.run(line);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = fails("up");
+    assert!(said.contains("`mtu` is `1400`, not `1500`"), "{said}");
+    assert!(said.contains("undone:") && said.contains("--keep"), "{said}");
+    assert_eq!(site.processes(), Vec::<PathBuf>::new());
+    assert_eq!(tree(Path::new("/run")), before);
+    let said = fails("up --keep");
+    assert!(said.contains("what was done stays") && !said.contains("undone:"), "{said}");
+    assert!(site.ok("exec a -- cat /sys/class/net/x/mtu").contains("1400"));
+    // The next one mends it: the command has run.
+    site.ok("up");
+    site.ok("plan --check");
+    site.ok("exec a -- ping -c1 -W1 10.9.0.1");
+    site.ok("down");
+}}

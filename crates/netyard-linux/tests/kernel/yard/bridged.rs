@@ -26,11 +26,25 @@ const MORE: &str = "
     ip -6 route add 2001:db8:2::/48 via 2001:db8::1 dev eth0 metric 50
     ip -6 route add 2001:db8:3::/48 via 2001:db8::1 dev eth0 expires 5000
     ip -n outer -6 route add 2001:db8:1::/64 dev up0
+    ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 nud permanent dev eth0
+    ip -6 neigh add 2001:db8::77 lladdr 02:00:00:00:00:77 nud permanent dev eth0
+    ip neigh add proxy 192.0.2.78 dev eth0
+    ip rule add pref 100 iif eth0 to 203.0.112.0/24 table 100
+    ip -6 rule add pref 101 not oif eth0 fwmark 7 table 100
 ";
 
 fn addresses(dev: &str) -> Vec<String> {
     let text = sh(&format!("ip -o addr show dev {dev} | awk '{{ print $4 }}' | sort"));
     text.lines().filter(|line| !line.starts_with("fe80")).map(str::to_owned).collect()
+}
+
+/// What was written of an interface besides, without its name.
+fn written_of(dev: &str) -> String {
+    let of = format!(
+        "ip -4 neigh show nud permanent dev {dev}; ip -6 neigh show nud permanent dev {dev}
+         ip neigh show proxy dev {dev}; {{ ip rule list; ip -6 rule list; }} | grep {dev} || true"
+    );
+    sh(&of).replace(dev, "DEV")
 }
 
 #[test]
@@ -41,10 +55,13 @@ fn a_connection_survives_the_bridging_of_its_interface_and_the_way_back() {
         let before = whole();
         let streams = ["198.51.100.1", "2001:db8:f::1"].map(Stream::open);
         let had = addresses("eth0");
+        let written = written_of("eth0");
+        assert_eq!(written.lines().count(), 5, "{written}");
         assert_eq!(codes(YARD), ["uplink-lease"]);
         up_file(YARD).unwrap();
         assert_eq!(addresses("br0"), had);
         assert_eq!(addresses("eth0"), [] as [String; 0]);
+        assert_eq!((written_of("br0"), written_of("eth0")), (written.clone(), String::new()));
         assert!(sh("ip link show br0").contains("02:00:00:00:00:10"));
         streams.iter().for_each(Stream::goes_on);
         assert!(host_reaches("198.51.100.1") && host_reaches("2001:db8:f::1"));
@@ -57,6 +74,7 @@ fn a_connection_survives_the_bridging_of_its_interface_and_the_way_back() {
         assert!((3900..=4000).contains(&seconds.parse::<u32>().unwrap()), "{left}");
         down().unwrap();
         streams.iter().for_each(Stream::goes_on);
+        assert_eq!(written_of("eth0"), written);
         let worst = streams.map(Stream::close);
         println!("the longest that an answer took: {worst:?}");
         let after = whole();
@@ -152,7 +170,7 @@ fn whichever_request_is_refused_the_host_keeps_its_way_out() {
         sh(MORE);
         let before = whole();
         let stream = Stream::open("198.51.100.1");
-        for request in 6..38 {
+        for request in 6..50 {
             println!("request {request}");
             again(&[("NETYARD_FAULT", &format!("EBUSY@{request}"))]);
             stream.goes_on();

@@ -180,6 +180,45 @@ fn a_refusal_in_the_middle_of_a_change_leaves_the_yard_as_it_was() {
     });
 }
 
+/// Does what leads to one State, and says that another is desired.
+fn up_to_another(done: &State, desired: &State, keep: bool) -> netyard_linux::Error {
+    let mut session = open();
+    if keep {
+        session.keep_differences();
+    }
+    let (done, desired) = (done.clone().settled(), desired.clone().settled());
+    let actual = session.observe(&desired).unwrap().state;
+    let plan = netyard_core::plan::plan(&actual, &done);
+    session.apply(&plan, &desired, &mut |_| ()).unwrap_err()
+}
+
+#[test]
+fn what_is_not_as_desired_when_all_is_done_is_taken_back() {
+    alone(|| {
+        let before = snapshot();
+        let error = up_to_another(&small(), &star(3), false);
+        assert_eq!(error.kind(), netyard_linux::ErrorKind::NotConverged);
+        let undone = error.get_undone().unwrap();
+        assert!(undone.done > 10 && undone.failures.is_empty(), "{undone:?}");
+        assert_eq!(snapshot(), before);
+        // And what was there before stays as it was.
+        up(&small()).unwrap();
+        let before = snapshot_of_yard();
+        let mut larger = star(3);
+        larger.insert(setting(&crate::bed::node("n1"), "net/ipv4/ip_default_ttl", "7"));
+        let error = up_to_another(&star(3), &larger, false);
+        assert!(error.get_undone().unwrap().failures.is_empty(), "{error}");
+        assert_eq!(snapshot_of_yard(), before);
+        assert_eq!(steps_left(&small()), [] as [String; 0]);
+        talks(("bed-n1", "10.0.0.1"), ("bed-n2", "10.0.0.2"));
+        // On request it stays for a closer look.
+        let error = up_to_another(&star(3), &larger, true);
+        assert_eq!(error.get_undone(), None);
+        assert_eq!(steps_left(&larger).len(), 1);
+        down().unwrap();
+    });
+}
+
 /// What is in the yard's namespaces.
 fn snapshot_of_yard() -> String {
     sh("for n in $(ip netns list | cut -d' ' -f1 | sort); do echo $n;
