@@ -13,6 +13,7 @@ pub mod explain;
 pub mod facts;
 pub mod fake;
 pub mod firewall;
+pub mod image;
 pub mod import;
 pub mod interface;
 pub mod key;

@@ -6,6 +6,7 @@ mod error;
 mod facts;
 mod files;
 pub mod http;
+pub mod image;
 mod journal;
 pub mod keeper;
 pub mod netlink;

@@ -9,9 +9,10 @@ const COMMAND: &str = "crates/netyard/src/";
 
 /// Who in `netyard-linux` writes files, and which. A name more is a decision: what is written must
 /// be found again by `down`, and after a power cut.
-const WRITERS: [(&str, &str); 10] = [
+const WRITERS: [(&str, &str); 11] = [
     ("client", "the lease it holds, and the name servers it is told"),
     ("files", "files that appear whole or not at all"),
+    ("image", "a root file system, in a directory of its own that becomes whole by a rename"),
     ("journal", "appends, and waits for the disk: that is its point"),
     ("netns", "where a namespace is pinned, and the tables of a user namespace"),
     ("process", "the output of a node's commands"),
