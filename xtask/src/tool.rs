@@ -21,7 +21,7 @@ const fn package(shown_by: &'static str, name: &'static str) -> Package {
     Package { shown_by, name }
 }
 
-const PACKAGES: [Package; 27] = [
+const PACKAGES: [Package; 28] = [
     // the tests that run natively
     package("ip", "iproute2"),
     package("ping", "iputils-ping"),
@@ -38,6 +38,8 @@ const PACKAGES: [Package; 27] = [
     package("radvd", "radvd"),
     package("babeld", "babeld"),
     package("bird", "bird2"),
+    // containers, and the busybox below is what is in them
+    package("systemd-nspawn", "systemd-container"),
     // firewalls that doctor is tried on
     package("ufw", "ufw"),
     package("firewalld", "firewalld"),

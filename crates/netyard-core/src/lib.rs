@@ -6,6 +6,7 @@
 
 pub mod addr;
 pub mod check;
+pub mod container;
 pub mod diag;
 pub mod draft;
 pub mod expect;

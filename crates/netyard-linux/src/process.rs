@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::netns::Inside;
+use crate::netns::{Aboard, Inside};
 
 /// How long a program has to end on SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a container has to power off; systemd gives its services 90 s.
+const POWER_OFF_PATIENCE: Duration = Duration::from_secs(100);
 /// How long the kernel has to end a program on SIGKILL.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 /// What of a failed command's output is told, in bytes.
@@ -37,6 +39,22 @@ pub struct Found {
 pub fn foreground(inside: Inside, argv: &[String]) -> io::Result<ExitStatus> {
     let mut command = command(argv)?;
     inside.dress(&mut command);
+    command.status()
+}
+
+/// Runs a program inside a container in the foreground, with the caller's terminal. Of
+/// the caller's environment it has nothing but the terminal's name.
+pub fn aboard(aboard: Aboard, argv: &[String]) -> io::Result<ExitStatus> {
+    let mut command = command(argv)?;
+    command.env_clear().envs(std::env::var_os("TERM").map(|term| ("TERM", term)));
+    command.envs([
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", "/root"),
+        ("USER", "root"),
+        ("LOGNAME", "root"),
+        ("container", "systemd-nspawn"),
+    ]);
+    aboard.dress(&mut command);
     command.status()
 }
 
@@ -121,6 +139,24 @@ pub fn end_inside(nets: &BTreeSet<u64>) -> io::Result<Vec<Found>> {
         wait_all(processes, patience)?;
     }
     inside(nets)
+}
+
+/// Kills these processes. False where some would not end.
+pub(crate) fn kill(processes: Vec<(u32, OwnedFd)>) -> io::Result<bool> {
+    for (_, fd) in &processes {
+        // Gone already is as good.
+        let _ = pidfd_send_signal(fd, Signal::KILL);
+    }
+    Ok(wait_all(processes, KILL_PATIENCE)?.is_empty())
+}
+
+/// Ends containers: SIGTERM tells nspawn to let the init inside power off, which has
+/// its time for that. False where some would not end.
+pub(crate) fn end_containers(containers: Vec<(u32, OwnedFd)>) -> io::Result<bool> {
+    for (_, fd) in &containers {
+        let _ = pidfd_send_signal(fd, Signal::TERM);
+    }
+    kill(wait_all(containers, POWER_OFF_PATIENCE)?)
 }
 
 /// Ends these processes: SIGTERM, then SIGKILL for those that do not listen. False

@@ -6,6 +6,7 @@
 //! finds every sentence netyard says about a file in one place.
 
 pub mod client;
+pub mod container;
 pub mod expand;
 pub mod firewall;
 pub mod import;

@@ -33,6 +33,7 @@ pub mod served;
 pub use babel::{Babel, INTERFACE as BABEL_INTERFACE, RULE as BABEL_RULE};
 pub use bird::Bird;
 pub use care::{CARE, Care, Wish};
+pub(crate) use run::ready;
 pub use run::{READY, Run};
 
 use ipnet::IpNet;
@@ -73,7 +74,7 @@ pub static OTHER: ServiceEntry =
     ServiceEntry { word: "run", shape: &run::SHAPE, parse: run::parse };
 
 /// Names that netyard's own processes have.
-const RESERVED: [&str; 3] = ["services", "dnsmasq", "metrics"];
+const RESERVED: [&str; 4] = ["services", "dnsmasq", "metrics", crate::container::NAME];
 /// Beginnings of such names.
 const RESERVED_HEADS: [&str; 3] = ["wireguard-", "client-", "dnsmasq-"];
 

@@ -71,7 +71,7 @@ pub struct Run {
 /// Reads the keys.
 pub(super) fn parse(record: &Record, report: &mut Report) -> Option<Service> {
     let care = Care::from_record(record, report);
-    let (ready, patience) = ready(record, report);
+    let (ready, patience) = ready(record, PATIENCE, report);
     let value = record.values.get("run")?;
     let argv: Vec<String> = match &value.value {
         Value::Text(text) if text.trim().is_empty() => Vec::new(),
@@ -93,17 +93,18 @@ pub(super) fn parse(record: &Record, report: &mut Report) -> Option<Service> {
     Some(Service::Run(Run { argv, ready, patience, keep, care }))
 }
 
-fn ready(record: &Record, report: &mut Report) -> (Ready, u32) {
+/// When it is ready, and how long it has for that; `patience` where nothing is said.
+pub(crate) fn ready(record: &Record, patience: u32, report: &mut Report) -> (Ready, u32) {
     if let Some(word) = record.text("ready") {
         let ready = match &*word.value {
             "notify" => Ready::Notify,
             "exit" => Ready::Exit,
             _ => Ready::Started,
         };
-        return (ready, PATIENCE);
+        return (ready, patience);
     }
-    let Some(said) = record.record("ready") else { return (Ready::Started, PATIENCE) };
-    let patience = said.value.milliseconds("within", 100, 3_600_000, report);
+    let Some(said) = record.record("ready") else { return (Ready::Started, patience) };
+    let within = said.value.milliseconds("within", 100, 3_600_000, report);
     let ways = [
         said.value.number("tcp").map(Ready::Tcp),
         said.value.number("udp").map(Ready::Udp),
@@ -115,7 +116,7 @@ fn ready(record: &Record, report: &mut Report) -> (Ready, u32) {
     if ways.next().is_some() {
         report.push(crate::diag::service::ready_twice(said.span));
     }
-    (ready, patience.unwrap_or(PATIENCE))
+    (ready, within.unwrap_or(patience))
 }
 
 impl Run {

@@ -26,6 +26,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::addr::Mac;
+use crate::container::ContainerSpec;
 use crate::diag::{Diagnostic, Report, Source, Sources, Span, Spanned};
 use crate::expect::{Family, HttpGet, Metric, Question, Want};
 use crate::interface::{BridgePort, Kind};
@@ -205,6 +206,8 @@ pub struct NodeSpec {
     pub hosts: Vec<(Spanned<String>, Vec<Spanned<IpAddr>>)>,
     /// `services:` in the order of the file.
     pub services: Vec<ServiceSpec>,
+    /// `container:`.
+    pub container: Option<ContainerSpec>,
     /// `exec:` commands; a text runs in `sh -c`.
     pub exec: Vec<Spanned<Vec<String>>>,
     /// `interfaces:` in the order of the file.

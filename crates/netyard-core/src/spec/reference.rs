@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::check::expected;
 use super::shapes::{self, firewall, serving, serving6};
+use crate::container;
 use crate::expect;
 use crate::interface::{KINDS, bridge, wireguard};
 use crate::service::metrics;
@@ -27,6 +28,9 @@ pub fn reference() -> String {
         ("`prefix-delegation` of `dhcp6`", &serving6::DELEGATION),
         ("`nodes`", &shapes::NODE),
         ("`dns` of a node", &shapes::DNS),
+        ("`container` of a node", &container::SHAPE),
+        ("`binds` of a container", &container::BIND),
+        ("`limits` of a container", &container::LIMITS),
         ("`interfaces` of a node", &shapes::INTERFACE),
         ("`port` of an interface", &bridge::PORT),
         ("VLANs of a port", &shapes::PORT_VLANS),

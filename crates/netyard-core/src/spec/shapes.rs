@@ -5,6 +5,7 @@ pub mod firewall;
 pub mod serving;
 pub mod serving6;
 
+use crate::container;
 use crate::expect::EXPECT;
 use crate::interface::bridge;
 use crate::service::metrics;
@@ -252,6 +253,11 @@ pub static NODE: Shape = Shape {
             "services",
             Type::Map(&Type::Service),
             "Programs that run in it for as long as it is up, by name.",
+        ),
+        Field::new(
+            "container",
+            Type::Record(&container::SHAPE),
+            "What makes it a container: its files, and what is started in them.",
         ),
         Field::new("interfaces", Type::Map(&Type::Interface), "Its interfaces, by name."),
         Field::new(

@@ -2,6 +2,7 @@
 //! manages. Desired and actual are the same type, so diff is a set operation
 //! and `==` is the idempotence test.
 
+mod container;
 mod display;
 mod lower;
 mod object;
@@ -10,6 +11,7 @@ mod tunnel;
 
 use std::collections::BTreeMap;
 
+pub use container::*;
 pub use lower::lower;
 pub use object::*;
 pub use process::*;

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InterfaceId, Object, Place};
+use super::{Container, InterfaceId, Object, Place};
 
 /// How long a process has to become ready where nothing else is said, in
 /// milliseconds.
@@ -54,6 +54,8 @@ pub enum Program {
     Argv(Vec<String>),
     /// A hidden subcommand of this very binary, and its arguments.
     Netyard(Vec<String>),
+    /// The container of the node.
+    Container(Box<Container>),
 }
 
 impl Program {
@@ -63,6 +65,10 @@ impl Program {
             Self::Argv(argv) => argv.iter().map(String::as_str).collect(),
             Self::Netyard(arguments) => {
                 std::iter::once("netyard").chain(arguments.iter().map(String::as_str)).collect()
+            }
+            Self::Container(container) => {
+                let command = container.command.iter().flatten().map(String::as_str);
+                ["systemd-nspawn", container.root.path()].into_iter().chain(command).collect()
             }
         }
     }
@@ -170,6 +176,14 @@ impl Process {
             files: Vec::new(),
             reload: Reload::Restart,
             keep: false,
+        }
+    }
+
+    /// The container that it is.
+    pub fn container(&self) -> Option<&Container> {
+        match &self.program {
+            Program::Container(container) => Some(container),
+            Program::Argv(_) | Program::Netyard(_) => None,
         }
     }
 

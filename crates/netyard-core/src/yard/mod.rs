@@ -37,6 +37,7 @@ mod address;
 mod assemble;
 mod check;
 mod client;
+mod container;
 mod expect;
 mod file;
 mod firewall;
@@ -313,6 +314,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
     serving::check(&cast, &plan, &seats, &mut report);
     serving6::check(&cast, &plan, &seats, &mut report);
     client::check(&cast, &mut report);
+    container::check(&cast, facts, &mut report);
     check::all(&cast, &relations, &segments, &plan, facts, &mut report);
     report.settle(DIAGNOSTICS);
     if report.has_errors() {

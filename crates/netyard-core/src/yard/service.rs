@@ -1,6 +1,7 @@
 //! Services of nodes: whose they are, and what they come after.
 
 use super::address::Addressing;
+use super::container;
 use super::gather::{Cast, LOOPBACK, Role};
 use super::naming::Names;
 use crate::diag::{Report, Span, Spanned, service as say, yard as diag};
@@ -45,6 +46,11 @@ fn of_node(
     report: &mut Report,
 ) -> Vec<Process> {
     let mut all = Vec::new();
+    if let Some(mut process) = container::process(cast, plan, names, node) {
+        let wishes = container::said(cast, node).map_or(&[][..], |said| &said.care.after);
+        come_after(&mut process, &needs(cast, node, wishes, report));
+        all.push(process);
+    }
     for spec in services(cast, node) {
         let scene = Scene {
             yard: cast.spec.yard.value.to_string(),
@@ -56,18 +62,27 @@ fn of_node(
         if let Some(span) = spec.service.routes() {
             check_forwarding(cast, node, &spec.name.value, span, report);
         }
-        let wishes = &spec.service.care().after;
-        let needs = wishes.iter().filter_map(|wish| need(cast, node, wish, report));
-        let mut needs: Vec<Need> = needs.collect();
-        needs.extend(wishes.iter().filter_map(|wish| client(cast, node, wish, report)));
+        let needs = needs(cast, node, &spec.service.care().after, report);
         for mut process in spec.service.processes(&scene) {
-            process.after.extend(needs.iter().cloned());
-            process.after.sort();
-            process.after.dedup();
+            come_after(&mut process, &needs);
             all.push(process);
         }
     }
     all
+}
+
+/// What these wishes are about.
+fn needs(cast: &Cast<'_>, node: usize, wishes: &[Spanned<Wish>], report: &mut Report) -> Vec<Need> {
+    let needs = wishes.iter().filter_map(|wish| need(cast, node, wish, report));
+    let mut needs: Vec<Need> = needs.collect();
+    needs.extend(wishes.iter().filter_map(|wish| client(cast, node, wish, report)));
+    needs
+}
+
+fn come_after(process: &mut Process, needs: &[Need]) {
+    process.after.extend(needs.iter().cloned());
+    process.after.sort();
+    process.after.dedup();
 }
 
 /// The interfaces of a node, as services need to know them.

@@ -15,7 +15,7 @@ use crate::diag::yard as diag;
 use crate::diag::{Report, Span, Spanned};
 use crate::facts::{Facts, HeldSetting};
 use crate::name::FullName;
-use crate::state::{Place, Sysctl};
+use crate::state::{Place, ProcSys, Sysctl};
 
 /// Folders with one folder for each interface.
 const PER_INTERFACE: [&str; 5] =
@@ -344,7 +344,10 @@ impl Settings<'_, '_> {
     /// (devinet_init_net, net/ipv4/devinet.c).
     fn add_forwarding(&mut self) {
         let said = self.node.spec.and_then(|s| s.forward.as_ref());
-        let is_netns = self.node.place != Place::Host;
+        // What a container may write is its own affair.
+        let container = self.node.spec.and_then(|s| s.container.as_ref());
+        let own = container.is_some_and(|said| said.proc_sys != ProcSys::ReadOnly);
+        let is_netns = self.node.place != Place::Host && !own;
         for path in FORWARD {
             let key = (None, path.to_owned());
             match said {

@@ -5,6 +5,7 @@
 //! work. Changes are made by one: the kernel's RTNL lock is one. Reading is shared
 //! among a few ([`Worker::share`]), as most of it needs no lock.
 
+mod aboard;
 mod child;
 mod publish;
 mod user;
@@ -15,6 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
+pub use aboard::Aboard;
 pub use child::Inside;
 pub use publish::{Published, Sort, all_netns, yards};
 pub use user::{become_rootless, enter_keeper, has_proc, has_root, stay_in};

@@ -175,12 +175,20 @@ impl Run<'_> {
         let identity = entry.and_then(|entry| entry.identity());
         let main: Vec<Identity> = identity.into_iter().collect();
         let held = supervise::hold_all(&main).map_err(failed)?;
-        let mut ended = crate::process::end(held).map_err(failed)?;
+        let ended = match process.container() {
+            Some(_) => crate::process::end_containers(held),
+            None => crate::process::end(held),
+        };
+        let mut ended = ended.map_err(failed)?;
         // What it left behind has its mark.
         let mark = format!("{}{place}:{name}", self.mark()?);
         let left = supervise::marked(&mark, true).map_err(failed)?;
         ended &=
             crate::process::end(supervise::hold_all(&left).map_err(failed)?).map_err(failed)?;
+        if let Some(container) = process.container() {
+            let root = supervise::root(self.shelf, process, container);
+            supervise::sweep(container, &root).map_err(failed)?;
+        }
         match ended {
             true => Ok(()),
             false => {
@@ -215,17 +223,31 @@ impl Run<'_> {
     pub(super) fn end_processes(&mut self) -> Result<(), Error> {
         let failed = |e| Error::system("could not end the processes", e);
         let entries = self.shelf.all().unwrap_or_default();
-        let mut all: Vec<Identity> =
-            entries.iter().filter_map(supervise::Entry::identity).collect();
+        let (containers, others): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| entry.process().container().is_some());
+        let identities = |entries: &[&supervise::Entry]| -> Vec<Identity> {
+            entries.iter().filter_map(|entry| entry.identity()).collect()
+        };
+        let (first, mut all) = (identities(&containers), identities(&others));
         self.found_supervisor()?;
         if let Some(supervisor) = self.supervisor.take() {
             all.extend(supervisor.living().map_err(failed)?);
             supervisor.quit().map_err(failed)?;
         }
+        all.retain(|identity| !first.contains(identity));
+        let held = supervise::hold_all(&first).map_err(failed)?;
+        let mut ended = crate::process::end_containers(held).map_err(failed)?;
         crate::process::end(supervise::hold_all(&all).map_err(failed)?).map_err(failed)?;
         let left = supervise::marked(&self.mark()?, false).map_err(failed)?;
-        let ended = crate::process::end(supervise::hold_all(&left).map_err(failed)?);
-        if !ended.map_err(failed)? {
+        let left = supervise::hold_all(&left).map_err(failed)?;
+        ended &= crate::process::end(left).map_err(failed)?;
+        for process in containers.iter().map(|entry| entry.process()) {
+            if let Some(container) = process.container() {
+                let root = supervise::root(self.shelf, process, container);
+                supervise::sweep(container, &root).map_err(failed)?;
+            }
+        }
+        if !ended {
             return Err(Error::new(ErrorKind::System, "some processes do not end"));
         }
         for entry in entries {
@@ -260,6 +282,7 @@ fn not_started(op: &Op, why: Unlaunched) -> Error {
             Some(format!("install `{program}`, or write its whole path"))
         }
         Unlaunched::OtherUser(_) => Some("leave `user` out: it runs as you".to_owned()),
+        Unlaunched::Refused { hint, .. } => hint.clone(),
         Unlaunched::System(_) | Unlaunched::NoUser(_) | Unlaunched::NoProgram { .. } => None,
     };
     let what = format!("{}: {why}", words::could_not(op));

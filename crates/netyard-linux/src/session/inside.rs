@@ -3,15 +3,17 @@
 
 use std::process::ExitStatus;
 
+use netyard_core::container::NAME as CONTAINER;
 use netyard_core::name::NodeName;
 use netyard_core::state::{Place, State};
 
 use super::{Session, no_thread};
 use crate::error::{Error, ErrorKind};
-use crate::netns::{self, Inside, Worker};
+use crate::netns::{self, Aboard, Inside, Worker};
 use crate::observe::{self, Depth};
 use crate::place::Sites;
 use crate::probe::Spaces;
+use crate::supervise;
 
 impl Session {
     /// The namespaces of the yard and its host, to send probes from.
@@ -49,8 +51,12 @@ impl Session {
     }
 
     /// Runs a program inside a node, with the caller's terminal; an empty `argv`
-    /// is the user's shell.
+    /// is the user's shell, or that of a container.
     pub fn exec(&mut self, node: &NodeName, argv: &[String]) -> Result<ExitStatus, Error> {
+        let container = self.shelf.read(&Place::Node(node.clone()), CONTAINER)?;
+        if let Some(entry) = container {
+            return exec_aboard(node, &entry, argv);
+        }
         self.asked_for = Some(node.clone());
         let failed = |e| Error::system(format!("could not run a program in `{node}`"), e);
         let nothing = State::default();
@@ -68,4 +74,22 @@ impl Session {
         crate::process::foreground(inside, argv)
             .map_err(|e| Error::system(format!("could not run `{}` in `{node}`", argv[0]), e))
     }
+}
+
+/// Runs a program inside a node's container.
+fn exec_aboard(
+    node: &NodeName,
+    entry: &supervise::Entry,
+    argv: &[String],
+) -> Result<ExitStatus, Error> {
+    let failed = |e| Error::system(format!("could not enter the container of `{node}`"), e);
+    let leader = entry.leader().ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("the container of `{node}` does not run"))
+            .hint(format!("`netyard logs {node}` shows what it wrote"))
+    })?;
+    let aboard = Aboard::of(leader.pid).map_err(failed)?;
+    let shell = "/bin/sh".to_owned();
+    let argv = if argv.is_empty() { &[shell][..] } else { argv };
+    crate::process::aboard(aboard, argv)
+        .map_err(|e| Error::system(format!("could not run `{}` in `{node}`", argv[0]), e))
 }

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::fs::OpenOptions;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -11,13 +12,15 @@ use std::process::{Child, Command, Stdio};
 use netyard_core::name::YardName;
 use netyard_core::state::{Process, Program};
 
-use super::{Identity, Shelf};
+use super::{Identity, Shelf, berth};
 use crate::netns::Inside;
 
 /// What a process finds programs by, where its environment does not say otherwise.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The variable that tells a yard's process from others: yard, place and name.
 pub(crate) const MARK: &str = "NETYARD_PROCESS";
+/// What runs containers.
+const NSPAWN: &str = "systemd-nspawn";
 /// The file that a process's output goes to, in its directory.
 pub(crate) const LOG: &str = "log";
 
@@ -33,6 +36,17 @@ pub(crate) struct Launch<'a> {
     pub mark: &'a str,
     /// Where it says that it is ready.
     pub notify: Option<&'a Path>,
+    /// Where a container is started.
+    pub dock: Option<Dock<'a>>,
+}
+
+/// What a container is joined to.
+#[derive(Clone, Copy)]
+pub(crate) struct Dock<'a> {
+    /// Its network namespace.
+    pub net: BorrowedFd<'a>,
+    /// The directory of the node's files for `/etc`.
+    pub etc: Option<&'a Path>,
 }
 
 /// Why a process could not be started.
@@ -49,6 +63,13 @@ pub(crate) enum Unlaunched {
     NoUser(String),
     /// Without root there is but one user.
     OtherUser(String),
+    /// It cannot be as it is asked for.
+    Refused {
+        /// Why.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// The system refused it.
     System(io::Error),
 }
@@ -64,6 +85,7 @@ impl std::fmt::Display for Unlaunched {
             }
             Self::NoUser(user) => write!(f, "there is no user `{user}`"),
             Self::OtherUser(user) => write!(f, "without root nothing runs as `{user}`"),
+            Self::Refused { why, .. } => f.write_str(why),
             Self::System(error) => error.fmt(f),
         }
     }
@@ -81,9 +103,23 @@ impl Launch<'_> {
         let (shelf, process) = (self.shelf, self.process);
         let expand = |text: &str| shelf.expand(process, text);
         let dir = shelf.dir(&process.place, &process.name);
-        let path = process.environment.get("PATH").map_or_else(|| PATH.to_owned(), |p| expand(p));
+        // What a container's environment is, is of no use outside of it.
+        let outside = process.environment.get("PATH").filter(|_| process.container().is_none());
+        let path = outside.map_or_else(|| PATH.to_owned(), |p| expand(p));
         let user = process.user.as_deref().map(User::find).transpose()?.flatten();
+        let mark = format!("{}{}:{}", self.mark, process.place, process.name);
+        let mut cgroups = Vec::new();
+        let mut surroundings = Vec::new();
         let mut command = match &process.program {
+            Program::Container(container) => {
+                let dock = self.dock.ok_or(io::ErrorKind::InvalidInput).map_err(io::Error::from)?;
+                let berth::Start { argv, environment, cgroups: own } =
+                    berth::Start::new(shelf, process, container, dock.net, dock.etc, &mark)?;
+                (surroundings, cgroups) = (environment, own);
+                let mut command = Command::new(find(&argv[0], &path)?);
+                command.arg0(&argv[0]).args(&argv[1..]);
+                command
+            }
             Program::Netyard(arguments) => {
                 let mut command = Command::new("/proc/self/exe");
                 command.arg0("netyard").args(arguments.iter().map(|word| expand(word)));
@@ -105,8 +141,10 @@ impl Launch<'_> {
         if let Some(user) = &user {
             command.env("USER", &user.name).env("LOGNAME", &user.name).env("HOME", &user.home);
         }
-        command.envs(process.environment.iter().map(|(name, value)| (name, expand(value))));
-        command.env(MARK, format!("{}{}:{}", self.mark, process.place, process.name));
+        if process.container().is_none() {
+            command.envs(process.environment.iter().map(|(name, value)| (name, expand(value))));
+        }
+        command.envs(surroundings).env(MARK, mark);
         if let Some(notify) = self.notify {
             command.env("NOTIFY_SOCKET", notify);
         }
@@ -123,6 +161,10 @@ impl Launch<'_> {
             command.pre_exec(move || {
                 rustix::process::setsid()?;
                 rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+                for cgroup in &cgroups {
+                    // The writer itself (cgroups(7)).
+                    rustix::io::write(cgroup, b"0")?;
+                }
                 user.as_ref().map_or(Ok(()), User::become_it)
             })
         };
@@ -160,7 +202,14 @@ pub(crate) fn marked(mark: &str, whole: bool) -> io::Result<Vec<Identity>> {
 /// Fails where a process could not be started, as far as can be told before.
 pub(crate) fn check(process: &Process, shelf: &Shelf) -> Result<(), Unlaunched> {
     process.user.as_deref().map(User::find).transpose()?;
-    let Program::Argv(argv) = &process.program else { return Ok(()) };
+    let argv = match &process.program {
+        Program::Netyard(_) => return Ok(()),
+        Program::Container(container) => {
+            find(NSPAWN, PATH)?;
+            return berth::check(shelf, process, container);
+        }
+        Program::Argv(argv) => argv,
+    };
     let path = process.environment.get("PATH").map_or(PATH, String::as_str);
     let program = argv.first().map(|program| shelf.expand(process, program)).unwrap_or_default();
     find(&program, &shelf.expand(process, path)).map(drop)

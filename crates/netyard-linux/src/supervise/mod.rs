@@ -15,6 +15,7 @@
 //! keeper.
 
 mod backoff;
+mod berth;
 mod client;
 mod guard;
 mod identity;
@@ -25,6 +26,7 @@ mod server;
 mod shelf;
 mod watched;
 
+pub(crate) use berth::{root, sweep};
 pub(crate) use client::{Supervisor, clear_leftovers};
 pub use guard::{SUBCOMMAND, run};
 pub(crate) use identity::{Identity, hold_all};

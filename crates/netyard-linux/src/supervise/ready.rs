@@ -82,6 +82,8 @@ pub(super) fn listen(path: &Path) -> io::Result<OwnedFd> {
 pub(super) struct Said {
     pub ready: bool,
     pub status: Option<String>,
+    /// The first process of a container (`X_NSPAWN_LEADER_PID`, systemd-nspawn).
+    pub leader: Option<u32>,
 }
 
 /// Reads all that it said.
@@ -98,6 +100,7 @@ fn understand(text: &str, said: &mut Said) {
     for line in text.lines() {
         match line.split_once('=') {
             Some(("READY", "1")) => said.ready = true,
+            Some(("X_NSPAWN_LEADER_PID", pid)) => said.leader = pid.parse().ok(),
             Some(("STATUS", status)) => {
                 said.status = Some(status.chars().filter(|c| !c.is_control()).take(200).collect());
             }
@@ -114,7 +117,9 @@ mod tests {
     fn what_a_process_says_is_understood_line_by_line() {
         let mut said = Said::default();
         understand("STATUS=3 neighbours\nMAINPID=1\nREADY=1", &mut said);
-        assert_eq!(said, Said { ready: true, status: Some("3 neighbours".into()) });
+        assert_eq!(said, Said { ready: true, status: Some("3 neighbours".into()), leader: None });
+        understand("X_NSPAWN_LEADER_PID=17", &mut said);
+        assert_eq!(said.leader, Some(17));
     }
 
     #[test]

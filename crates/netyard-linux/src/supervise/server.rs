@@ -149,8 +149,14 @@ impl Server {
     }
 
     fn look(&mut self) {
-        for ((place, name), watched) in &mut self.watched {
-            if watched.look(&self.shelf, &self.mark) {
+        // Those first that are being set up: others wait for them.
+        let mut busy = false;
+        let mut all: Vec<(&Key, &mut Watched)> = self.watched.iter_mut().collect();
+        all.sort_by_key(|(_, watched)| !watched.is_being_set_up());
+        for ((place, name), watched) in all {
+            let changed = watched.look(&self.shelf, &self.mark, busy);
+            busy |= watched.is_being_set_up();
+            if changed {
                 // A full disk must not end what it supervises.
                 let _ = self.shelf.note(place, name, &watched.course);
             }
@@ -207,7 +213,11 @@ impl Server {
         let entry = self.shelf.read(&key.0, &key.1).map_err(|e| e.to_string())?;
         let entry = entry.ok_or("nothing is written down of it")?;
         let mut watched = Watched::new(entry.definition, spaces);
-        watched.start(&self.shelf, &self.mark).map_err(|why| why.to_string())?;
+        let busy = self.watched.values().any(Watched::is_being_set_up);
+        match watched.is_container() && busy {
+            true => watched.queue(),
+            false => watched.start(&self.shelf, &self.mark).map_err(|why| why.to_string())?,
+        }
         self.shelf.note(&key.0, &key.1, &watched.course).map_err(|e| e.to_string())?;
         self.watched.insert(key, watched);
         Ok(())

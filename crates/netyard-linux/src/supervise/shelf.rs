@@ -71,6 +71,9 @@ pub(crate) struct Course {
     pub ended: Option<String>,
     /// What it says of itself (`STATUS=`, sd_notify(3)).
     pub status: Option<String>,
+    /// The first process of the container that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Identity>,
 }
 
 /// A process that is written down.
@@ -93,7 +96,17 @@ impl Course {
     /// A process's first moment, in this run of the machine.
     pub fn new(phase: ProcessPhase, identity: Option<Identity>) -> Self {
         let (version, boot, since) = (VERSION, boot(), now());
-        Self { version, boot, phase, identity, since, restarts: 0, ended: None, status: None }
+        Self {
+            version,
+            boot,
+            phase,
+            identity,
+            since,
+            restarts: 0,
+            ended: None,
+            status: None,
+            leader: None,
+        }
     }
 
     /// It is further now.
@@ -130,6 +143,12 @@ impl Entry {
     /// True while it is as it was asked for, or about to be so again.
     pub fn is_there(&self) -> bool {
         self.course.as_ref().is_some_and(Course::is_there)
+    }
+
+    /// The first process of the container that it is, while that lives.
+    pub fn leader(&self) -> Option<Identity> {
+        let course = self.course.as_ref().filter(|course| course.boot == boot())?;
+        course.leader.filter(|leader| leader.lives())
     }
 
     /// What runs of it in this run of the machine, or did.

@@ -6,11 +6,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use netyard_core::state::{Place, Process, Ready, Restart};
+use netyard_core::state::{Container, Place, Process, Ready, Restart};
 
 use super::Identity;
 use super::backoff::Backoff;
-use super::launch::{Launch, Unlaunched};
+use super::berth;
+use super::launch::{Dock, Launch, Unlaunched, marked};
 use super::ready::{self, NOTIFY};
 use super::shelf::{Course, Definition, ProcessPhase, Shelf};
 use crate::netns::Inside;
@@ -37,8 +38,10 @@ pub(super) struct Watched {
     /// When it was started.
     begun: Instant,
     backoff: Backoff,
-    /// When it is started again.
+    /// When it is started, or started again.
     again: Option<Instant>,
+    /// It was not started yet: others are being set up.
+    queued: bool,
 }
 
 impl Watched {
@@ -56,7 +59,26 @@ impl Watched {
             begun: Instant::now(),
             backoff: Backoff::default(),
             again: None,
+            queued: false,
         }
+    }
+
+    /// A container that is started when no other is being set up.
+    pub fn queue(&mut self) {
+        (self.again, self.queued) = (Some(Instant::now()), true);
+    }
+
+    /// True while nspawn sets a container up: of two that do so at once, one may find
+    /// `Device or resource busy`.
+    pub fn is_being_set_up(&self) -> bool {
+        self.is_container()
+            && self.again.is_none()
+            && self.course.phase == ProcessPhase::Starting
+            && self.course.leader.is_none()
+    }
+
+    pub fn is_container(&self) -> bool {
+        self.process().container().is_some()
     }
 
     /// One that an earlier supervisor started; it may have ended meanwhile.
@@ -69,7 +91,7 @@ impl Watched {
         let pidfd = course.identity.and_then(|identity| identity.hold().ok().flatten());
         let mut watched = Self { course, pidfd, ..Self::new(definition, spaces) };
         let phase = watched.course.phase;
-        if watched.process().ready == Ready::Notify && watched.pidfd.is_some() {
+        if watched.is_notified() && watched.pidfd.is_some() {
             let path = shelf.dir(&watched.place, &watched.name).join(NOTIFY);
             watched.notify = ready::listen(&path).ok();
         }
@@ -78,6 +100,11 @@ impl Watched {
             watched.again = Some(Instant::now());
         }
         watched
+    }
+
+    /// True where it says of itself how far it is.
+    fn is_notified(&self) -> bool {
+        self.process().ready == Ready::Notify || self.is_container()
     }
 
     pub fn process(&self) -> &Process {
@@ -96,19 +123,25 @@ impl Watched {
 
     /// Starts it.
     pub fn start(&mut self, shelf: &Shelf, mark: &str) -> Result<(), Unlaunched> {
-        self.again = None;
+        (self.again, self.queued) = (None, false);
         // A change may have been written down since.
         if let Ok(Some(entry)) = shelf.read(&self.place, &self.name) {
             self.definition = entry.definition;
         }
         let path = shelf.dir(&self.place, &self.name).join(NOTIFY);
-        if self.process().ready == Ready::Notify {
+        if self.is_notified() {
             self.notify = Some(ready::listen(&path)?);
         }
-        let inside = self.inside()?;
+        let (inside, dock) = match self.process().container() {
+            None => (self.inside()?, None),
+            Some(container) => {
+                clear(shelf, self.process(), container, mark)?;
+                (None, self.dock())
+            }
+        };
         let notify = self.notify.as_ref().map(|_| path.as_path());
         let process = &self.definition.process;
-        let child = Launch { shelf, process, inside, mark, notify }.start()?;
+        let child = Launch { shelf, process, inside, mark, notify, dock }.start()?;
         self.begun = Instant::now();
         self.course.identity = Identity::of(child.id());
         self.pidfd = match self.course.identity {
@@ -123,8 +156,13 @@ impl Watched {
         }
         self.child = Some(child);
         self.course.enter(ProcessPhase::Starting);
-        self.course.status = None;
+        (self.course.status, self.course.leader) = (None, None);
         Ok(())
+    }
+
+    fn dock(&self) -> Option<Dock<'_>> {
+        let spaces = self.spaces.as_ref()?;
+        Some(Dock { net: spaces.net.as_fd(), etc: self.definition.etc.as_deref() })
     }
 
     fn inside(&self) -> io::Result<Option<Inside>> {
@@ -136,15 +174,19 @@ impl Watched {
         Ok(Some(Inside::new(net, uts, etc)?))
     }
 
-    /// Looks what became of it; true where something did.
-    pub fn look(&mut self, shelf: &Shelf, mark: &str) -> bool {
+    /// Looks what became of it; true where something did. `busy`: another container is
+    /// being set up, and this one waits.
+    pub fn look(&mut self, shelf: &Shelf, mark: &str, busy: bool) -> bool {
         let mut changed = self.hear();
         if let Some(status) = self.has_ended() {
             self.end(status);
             return true;
         }
-        if self.again.is_some_and(|again| again <= Instant::now()) {
-            self.course.restarts += 1;
+        if self.is_due() {
+            if busy && self.is_container() {
+                return changed;
+            }
+            self.course.restarts += u32::from(!self.queued);
             if let Err(why) = self.start(shelf, mark) {
                 self.course.ended = Some(why.to_string());
                 self.wait();
@@ -153,12 +195,17 @@ impl Watched {
         }
         if self.is_starting() {
             let life = self.begun.elapsed();
-            let pid = self.course.identity.map_or(0, |identity| identity.pid);
+            let first = match self.is_container() {
+                true => self.course.leader,
+                false => self.course.identity,
+            };
+            let pid = first.map_or(0, |identity| identity.pid);
             let socket = match &self.process().ready {
                 Ready::Socket(path) => shelf.expand(self.process(), path),
                 _ => String::new(),
             };
-            if ready::look(&self.process().ready, &socket, pid, life) {
+            let heard = self.is_container() && self.process().ready == Ready::Started;
+            if !heard && ready::look(&self.process().ready, &socket, pid, life) {
                 self.course.enter(ProcessPhase::Running);
                 changed = true;
             }
@@ -171,7 +218,12 @@ impl Watched {
         let said = ready::hear(notify);
         let mut changed = said.status.is_some();
         self.course.status = said.status.or(self.course.status.take());
-        if said.ready && self.is_starting() {
+        if let Some(leader) = said.leader {
+            self.course.leader = Identity::of(leader);
+            changed = true;
+        }
+        let counts = matches!(self.process().ready, Ready::Notify | Ready::Started);
+        if said.ready && counts && self.is_starting() {
             self.course.enter(ProcessPhase::Running);
             changed = true;
         }
@@ -190,6 +242,7 @@ impl Watched {
 
     fn end(&mut self, status: Option<ExitStatus>) {
         (self.child, self.pidfd, self.notify) = (None, None, None);
+        self.course.leader = None;
         self.course.ended = Some(words(status));
         let well = status.is_some_and(|status| status.success());
         let once = self.process().ready == Ready::Exit;
@@ -210,12 +263,24 @@ impl Watched {
         self.course.enter(ProcessPhase::Waiting);
     }
 
+    fn is_due(&self) -> bool {
+        self.again.is_some_and(|again| again <= Instant::now())
+    }
+
     /// How long until it must be looked at whatever happens.
     pub fn patience(&self) -> Option<Duration> {
+        if self.is_due() && self.is_container() {
+            // The end of another's setting up is heard.
+            return None;
+        }
         if let Some(again) = self.again {
             return Some(again.saturating_duration_since(Instant::now()));
         }
-        let looks = !matches!(self.process().ready, Ready::Notify | Ready::Exit);
+        let looks = match self.process().ready {
+            Ready::Notify | Ready::Exit => false,
+            Ready::Started => !self.is_container(),
+            _ => true,
+        };
         (self.is_starting() && looks).then(|| ready::interval(self.begun.elapsed()))
     }
 
@@ -223,6 +288,16 @@ impl Watched {
     pub fn let_go(self) -> Option<Child> {
         self.child
     }
+}
+
+/// Ends what a container of before left running, and takes away what it left.
+fn clear(shelf: &Shelf, process: &Process, container: &Container, mark: &str) -> io::Result<()> {
+    let mark = format!("{mark}{}:{}", process.place, process.name);
+    let left = super::hold_all(&marked(&mark, true)?)?;
+    if !crate::process::kill(left)? {
+        return Err(io::Error::other("processes of before do not end"));
+    }
+    berth::sweep(container, &berth::root(shelf, process, container))
 }
 
 fn words(status: Option<ExitStatus>) -> String {

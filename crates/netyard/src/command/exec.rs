@@ -12,7 +12,7 @@ use crate::live;
 /// Run a command in a node
 ///
 /// It has the node's interfaces, routes, hostname, resolv.conf and hosts, and
-/// otherwise your files. Ends with the command's exit code; 126 when it cannot
+/// otherwise your files; in a container it has the container's. Ends with the command's exit code; 126 when it cannot
 /// be run, 127 when it is not found, 128 and the number of a signal that ended it.
 #[derive(Debug, clap::Args)]
 pub struct Exec {

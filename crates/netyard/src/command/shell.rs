@@ -4,7 +4,7 @@ use crate::error::Result;
 
 /// Open a shell in a node
 ///
-/// `$SHELL`, or /bin/sh.
+/// `$SHELL`, or /bin/sh; in a container, its /bin/sh.
 #[derive(Debug, clap::Args)]
 pub struct Shell {
     #[command(flatten)]

@@ -17,6 +17,8 @@ pub enum As {
     Root,
     /// User 1000 with none.
     User,
+    /// User 0 of the machine itself, for what no user namespace has: containers.
+    Machine,
 }
 
 const MARK: &str = "NETYARD_TEST_IS_ALONE";
@@ -27,6 +29,9 @@ pub fn run(test: &str, who: As, body: impl FnOnce()) {
         return body();
     }
     let name = test.split_once("::").map_or(test, |(_, name)| name);
+    // SAFETY: a question without arguments.
+    let root = unsafe { libc::geteuid() } == 0;
+    assert!(who != As::Machine || root, "this test runs a container: call it as root");
     let mut command = Command::new(std::env::current_exe().expect("the test binary"));
     command.args([name, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"]);
     command
@@ -47,17 +52,16 @@ pub fn run(test: &str, who: As, body: impl FnOnce()) {
 fn enter(who: As) -> io::Result<()> {
     // SAFETY: plain system calls with constant arguments.
     let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
-    let flags = libc::CLONE_NEWUSER
-        | libc::CLONE_NEWNET
-        | libc::CLONE_NEWNS
-        | libc::CLONE_NEWUTS
-        | libc::CLONE_NEWIPC;
+    let flags = libc::CLONE_NEWNET | libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC;
+    let users = if who == As::Machine { 0 } else { libc::CLONE_NEWUSER };
     // SAFETY: as above.
-    check(unsafe { libc::unshare(flags) })?;
-    let inside = if who == As::Root { 0 } else { 1000 };
-    std::fs::write("/proc/self/setgroups", "deny")?;
-    std::fs::write("/proc/self/uid_map", format!("{inside} {uid} 1"))?;
-    std::fs::write("/proc/self/gid_map", format!("{inside} {gid} 1"))?;
+    check(unsafe { libc::unshare(users | flags) })?;
+    if who != As::Machine {
+        let inside = if who == As::Root { 0 } else { 1000 };
+        std::fs::write("/proc/self/setgroups", "deny")?;
+        std::fs::write("/proc/self/uid_map", format!("{inside} {uid} 1"))?;
+        std::fs::write("/proc/self/gid_map", format!("{inside} {gid} 1"))?;
+    }
     mount("none", "/", None, libc::MS_REC | libc::MS_PRIVATE)?;
     // An `/etc` that forgets what is written to it; its layers are on a `/run`
     // that the next one hides.

@@ -6,6 +6,7 @@
 mod alone;
 mod bad_input;
 mod command;
+mod container;
 mod doctor;
 mod dynamic;
 mod examples;
@@ -14,6 +15,7 @@ mod explain;
 mod explain_ends;
 mod export;
 mod exposition;
+mod guest;
 mod hostile;
 mod import;
 mod metrics;

@@ -30,6 +30,11 @@ impl Site {
         Self::new(fs::read(file).expect("an example"))
     }
 
+    /// Writes its yard's file anew.
+    pub fn file(&self, text: &str) {
+        write_yard(self.dir.path(), text);
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.dir.path()

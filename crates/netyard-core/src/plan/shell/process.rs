@@ -2,14 +2,17 @@
 
 use super::ShellNames;
 use super::unit::{heredoc, quoted};
-use crate::state::{Process, ProcessFile, Program};
+use crate::state::{Berth, Container, Process, ProcessFile, Program, Ready, Root};
 
 /// The directories of a process, as variables of a shell.
-const PLACES: [(&str, &str); 3] =
-    [("{dir}", "$dir"), ("{data}", "$data"), ("{secrets}", "$secrets")];
+const PLACES: [(&str, &str); 4] =
+    [("{dir}", "$dir"), ("{data}", "$data"), ("{secrets}", "$secrets"), ("{root}", "$root")];
 
 /// Its files, and the command itself.
 pub(super) fn start(names: &ShellNames, o: &Process) -> Vec<String> {
+    if let Some(container) = o.container() {
+        return start_container(container, o);
+    }
     let mut lines = Vec::new();
     if !o.files.is_empty() || speaks_of(o, "{dir}") {
         lines.push("dir=$(mktemp -d)".to_owned());
@@ -21,6 +24,10 @@ pub(super) fn start(names: &ShellNames, o: &Process) -> Vec<String> {
 
 /// Its end.
 pub(super) fn end(names: &ShellNames, o: &Process) -> Vec<String> {
+    if let Some(container) = o.container() {
+        let (stop, machine) = (&container.stop, quoted(&container.machine));
+        return vec![format!("machinectl kill --kill-whom=leader --signal={stop} {machine}")];
+    }
     let program = o.program.words().first().map(|word| quoted(word)).unwrap_or_default();
     vec![format!("{}pkill -x {program}", names.exec(&o.place))]
 }
@@ -36,6 +43,31 @@ pub(super) fn change(names: &ShellNames, from: &Process, to: &Process) -> Vec<St
     let mut lines: Vec<String> = changed.flat_map(file).collect();
     let program = to.program.words().first().map(|word| quoted(word)).unwrap_or_default();
     lines.push(format!("{}pkill -{signal} -x {program}", names.exec(&to.place)));
+    lines
+}
+
+/// A container of a host with systemd; its namespace is there.
+fn start_container(container: &Container, o: &Process) -> Vec<String> {
+    let mut lines = Vec::new();
+    let root = match &container.root {
+        Root::Directory(path) => path.clone(),
+        Root::Image(image) => {
+            lines.push(format!("root=$(mktemp -d)  # the files of {} are in it", quoted(image)));
+            "{root}".to_owned()
+        }
+    };
+    let berth = Berth {
+        netns: format!("/run/netns/{}", container.machine),
+        root,
+        machine_id: None,
+        registered: true,
+        binds: Vec::new(),
+    };
+    let argv = container.argv(&berth, &o.environment, o.ready == Ready::Notify);
+    let surroundings = container.surroundings();
+    let before = surroundings.iter().map(|(name, value)| format!("{name}={value} "));
+    let words: Vec<String> = argv.iter().map(|text| word(text)).collect();
+    lines.push(before.collect::<String>() + &words.join(" ") + " &");
     lines
 }
 

@@ -2,6 +2,7 @@
 
 use super::address::ips;
 use super::{file_name, interface, named, named_records, records, route, settings, texts};
+use crate::container;
 use crate::diag::{Report, Spanned, shape as say};
 use crate::name::NodeName;
 use crate::service;
@@ -12,7 +13,7 @@ use crate::spec::{DnsSpec, NodeKind, NodeSpec, ServiceSpec};
 const HOSTNAME_MAX: usize = 64;
 
 /// Keys that say nothing about the host itself.
-const NOT_FOR_HOST: [&str; 6] = ["kind", "netns", "hostname", "dns", "hosts", "exec"];
+const NOT_FOR_HOST: [&str; 7] = ["kind", "netns", "hostname", "dns", "hosts", "exec", "container"];
 
 pub(super) fn read(
     name: &Spanned<String>,
@@ -53,6 +54,9 @@ pub(super) fn read(
         services: named_records(record, "services")
             .filter_map(|(name, record)| read_service(name, record, report))
             .collect(),
+        container: record
+            .record("container")
+            .and_then(|section| container::parse(&section.value, report)),
         interfaces: named_records(record, "interfaces")
             .filter_map(|(name, record)| interface::read(name, record, report))
             .collect(),

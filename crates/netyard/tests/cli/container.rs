@@ -1,0 +1,229 @@
+//! Containers of nodes, natively: systemd-nspawn works where systemd does not run the
+//! host, but registers nothing. With systemd: `vm_container`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use crate::alone::alone;
+use crate::guest;
+use crate::site::Site;
+
+/// A firmware that boots, a web server, and a plain node that looks at both.
+const BOXES: &str = "
+yard: YARD
+networks: { lan: { prefix: 10.4.0.0/24 } }
+nodes:
+  gw:
+    container: { root: ROOT/gw, profile: openwrt, environment: { GREETING: hello } }
+    interfaces: { eth0: { network: lan, address: 10.4.0.2/24 } }
+  web:
+    container:
+      root: ROOT/web
+      command: [httpd, -f, -p, \"80\", -h, /etc]
+      ready: { tcp: 80 }
+      binds: [{ from: ROOT/gw/etc/inittab, to: /etc/shared, read-only: true }]
+      restart: always
+    hosts: { gw: 10.4.0.2 }
+    interfaces: { eth0: { network: lan, address: 10.4.0.3/24 } }
+  c: { interfaces: { eth0: { network: lan, address: 10.4.0.4/24 } } }
+";
+
+/// A site with trees for `gw` and `web`, in a yard of that name, which no other test has:
+/// cgroups and processes are the machine's.
+fn boxes(yard: &str, text: &str) -> Site {
+    let site = Site::new("");
+    guest::firmware(&site.path().join("gw"), "echo $GREETING");
+    guest::tree(&site.path().join("web"));
+    site.file(&filled(&site, yard, text));
+    site
+}
+
+fn filled(site: &Site, yard: &str, text: &str) -> String {
+    text.replace("ROOT", site.path().to_str().expect("text")).replace("YARD", yard)
+}
+
+/// What containers may leave behind: mounts, cgroups, what is below `/run` and beside
+/// the trees.
+fn world(site: &Site, yard: &str) -> BTreeSet<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
+    let mut all: BTreeSet<String> =
+        mounts.lines().filter_map(|l| l.split(' ').nth(4)).map(str::to_owned).collect();
+    let own = site.path().to_str().expect("text");
+    for (place, depth) in [("/sys/fs/cgroup", "4"), ("/run", "4"), (own, "1")] {
+        let found = Command::new("find").args([place, "-maxdepth", depth]).output();
+        let found = String::from_utf8(found.expect("find").stdout).expect("text");
+        all.extend(found.lines().map(str::to_owned));
+    }
+    // nspawn's own, once for all containers; and cgroups of others come and go.
+    let own = ["/run/systemd", "/run/systemd/nspawn", "/run/systemd/nspawn/locks"];
+    all.retain(|path| {
+        let cgroup =
+            path.starts_with("/sys/fs/cgroup") && !path.contains(&format!("netyard-{yard}-"));
+        !cgroup && !own.contains(&&**path) && path != "/run/systemd/nspawn/propagate"
+    });
+    all
+}
+
+#[track_caller]
+fn unchanged(site: &Site, yard: &str, before: &BTreeSet<String>) {
+    let after = world(site, yard);
+    let differs: Vec<&String> = before.symmetric_difference(&after).collect();
+    assert!(differs.is_empty(), "{differs:?}");
+}
+
+/// Asks again until it is so, at most 20 s.
+#[track_caller]
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed().as_secs() < 20, "{what} did not come");
+        std::thread::yield_now();
+    }
+}
+
+/// The nspawn of a machine, and the first process inside.
+fn nspawn(machine: &str) -> Option<(i32, i32)> {
+    let number = |text: &str| text.lines().next().and_then(|line| line.trim().parse().ok());
+    let pgrep = |arguments: &[&str]| {
+        let output = Command::new("pgrep").args(arguments).output().expect("pgrep");
+        number(&String::from_utf8_lossy(&output.stdout))
+    };
+    let outside: i32 = pgrep(&["-f", &format!("^systemd-nspawn .*--machine={machine} ")])?;
+    Some((outside, pgrep(&["-P", &outside.to_string()])?))
+}
+
+fn kill(pid: i32) {
+    // SAFETY: a system call with two numbers; the process is this test's.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+}
+
+fn service(site: &Site, node: &str) -> serde_json::Value {
+    let status: serde_json::Value = serde_json::from_str(&site.ok("status --json")).expect("JSON");
+    let services = status["services"].as_array().expect("services");
+    services.iter().find(|s| s["node"] == node).expect("a container").clone()
+}
+
+alone! { Machine, fn a_container_is_reached_when_up_returns_and_leaves_nothing() {
+    let site = boxes("reached", BOXES);
+    let before = world(&site, "reached");
+    site.ok("up");
+    site.ok("plan --check");
+    assert!(site.ok("exec c -- wget -qO- http://10.4.0.3/os-release").contains("ID=tiny"));
+    site.ok("exec c -- ping -c1 -W3 10.4.0.2");
+    // What is run in it has its files, its processes and its host name.
+    let inside = site.netyard("exec gw -- sh -c").arg("ps; hostname; cat /etc/os-release; id -u; exit 7");
+    let inside = inside.output().expect("exec");
+    assert_eq!(inside.status.code(), Some(7));
+    let text = String::from_utf8(inside.stdout).expect("text");
+    for part in ["1 root     /bin/busybox init", "\ngw\n", "ID=tiny", "\n0\n"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(site.run("exec web -- no-such-program").status.code(), Some(127));
+    assert_eq!(site.ok("exec web -- cat /etc/shared"), guest_inittab(&site));
+    assert!(!site.run("exec web -- sh -c >/etc/shared").status.success());
+    assert!(site.ok("exec web -- cat /etc/hosts").contains("10.4.0.2"));
+    // A namespace that is handed over comes without CAP_NET_ADMIN.
+    site.ok("exec gw -- ip link set eth0 up");
+    let log = site.ok("logs gw container");
+    assert!(log.contains("hello") && log.contains("booted"), "{log}");
+    site.ok("down");
+    unchanged(&site, "reached", &before);
+    assert_eq!(nspawn("reached-gw"), None);
+} }
+
+fn guest_inittab(site: &Site) -> String {
+    fs::read_to_string(site.path().join("gw/etc/inittab")).expect("a file")
+}
+
+alone! { Machine, fn what_is_killed_of_a_container_comes_back_wired() {
+    let site = boxes("killed", BOXES);
+    let before = world(&site, "killed");
+    site.ok("up");
+    let id = site.ok("exec gw -- cat /proc/sys/kernel/random/boot_id");
+    for (node, kills_leader) in [("gw", false), ("gw", true), ("web", true), ("web", false)] {
+        let machine = format!("killed-{node}");
+        let old = nspawn(&machine).expect("it runs");
+        kill(if kills_leader { old.1 } else { old.0 });
+        until("another", || nspawn(&machine).is_some_and(|new| new.0 != old.0 && new.1 != old.1));
+        until("it runs", || service(&site, node)["state"] == "up");
+    }
+    assert_eq!(service(&site, "gw")["restarts"], 2);
+    site.ok("exec c -- ping -c1 -W3 10.4.0.2");
+    assert!(site.ok("exec c -- wget -qO- http://10.4.0.3/os-release").contains("ID=tiny"));
+    assert_ne!(id, site.ok("exec gw -- cat /proc/sys/kernel/random/boot_id"));
+    site.ok("plan --check");
+    // Killed, and netyard's own processes with it: nothing of it stays.
+    kill(nspawn("killed-gw").expect("it runs").0);
+    site.ok("down");
+    unchanged(&site, "killed", &before);
+} }
+
+alone! { Machine, fn settings_are_writable_with_the_profile_alone() {
+    let text = "
+yard: YARD
+nodes:
+  gw: { container: { root: ROOT/gw, PROFILE command: \"echo 1 > /proc/sys/net/ipv4/ip_forward\", ready: exit } }
+";
+    let site = boxes("settings", &text.replace("PROFILE", "profile: openwrt,"));
+    site.ok("up");
+    site.ok("down");
+    site.file(&filled(&site, "settings", &text.replace("PROFILE", "")));
+    let refused = site.run("up");
+    assert_eq!(refused.status.code(), Some(1));
+    let why = String::from_utf8(refused.stderr).expect("text");
+    assert!(why.contains("Read-only") && why.contains("exited with 1"), "{why}");
+} }
+
+alone! { Machine, fn many_containers_start_one_after_the_other() {
+    let site = boxes("many", "
+yard: YARD
+nodes:
+  \"r[1..6]\": { container: { root: \"ROOT/r$i\", command: [sleep, \"1000\"] } }
+");
+    for number in 1..=6 {
+        guest::tree(&site.path().join(format!("r{number}")));
+    }
+    site.ok("up");
+    for number in 1..=6 {
+        assert_eq!(service(&site, &format!("r{number}"))["restarts"], 0);
+        assert!(site.ok(&format!("exec r{number} -- cat /proc/1/comm")).contains("stub"));
+    }
+    site.ok("plan --check");
+    site.ok("down");
+} }
+
+alone! { Machine, fn what_powers_off_by_itself_stays_off_until_the_next_up() {
+    let site = boxes("off", BOXES);
+    site.ok("up");
+    site.ok("exec gw -- poweroff");
+    until("its end", || service(&site, "gw")["state"] == "failed");
+    assert_eq!(site.run("plan --check").status.code(), Some(3));
+    let refused = String::from_utf8(site.run("exec gw -- true").stderr).expect("text");
+    assert!(refused.contains("does not run"), "{refused}");
+    site.ok("up");
+    site.ok("exec gw -- true");
+    site.ok("down");
+} }
+
+alone! { Machine, fn what_cannot_be_started_is_told_before_anything_is() {
+    let site = boxes("refused", BOXES);
+    let up = |from: &str, to: &str| {
+        site.file(&filled(&site, "refused", BOXES).replace(from, to));
+        let output = site.run("up");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(!Path::new("/run/netns/refused-gw").exists());
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let why = up("/gw, profile", "/missing, profile");
+    assert!(why.contains("there is no directory"), "{why}");
+    let why = up("/gw, profile: openwrt", "/gw, limits: { tasks: 9 }");
+    assert!(why.contains("need systemd"), "{why}");
+    let why = up("/gw, profile: openwrt", "/gw, private-users: true");
+    assert!(why.contains("no private users"), "{why}");
+    fs::remove_file(site.path().join("gw/etc/os-release")).expect("a file");
+    let why = up("none", "none");
+    assert!(why.contains("no os-release"), "{why}");
+} }
