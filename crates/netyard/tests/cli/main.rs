@@ -28,6 +28,7 @@ mod service;
 mod site;
 mod ui;
 mod uplink;
+mod vm_container;
 mod vm_explain;
 mod vm_wireguard;
 mod vm_yard;
