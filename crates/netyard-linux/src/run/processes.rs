@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use netyard_core::plan::Op;
-use netyard_core::state::{InterfaceId, Need, Object, Place, Process, Ready};
+use netyard_core::state::{InterfaceId, Need, Object, Place, Process, Ready, Root};
 
 use super::{Failed, Run, refused_by_system, words};
 use crate::error::{Error, ErrorKind};
@@ -58,6 +58,9 @@ impl Run<'_> {
         let shelf = self.shelf;
         let failed = |e| refused_by_system(op, e);
         supervise::check(process, shelf).map_err(|why| not_started(op, why))?;
+        if self.unpack(op, process)? {
+            supervise::check(process, shelf).map_err(|why| not_started(op, why))?;
+        }
         self.must_be_free(op, process)?;
         self.await_needs(op, process)?;
         let etc = match self.sites.get(&process.place) {
@@ -78,6 +81,21 @@ impl Run<'_> {
         begun.map_err(|why| {
             Error::new(ErrorKind::System, format!("{}: {why}", words::could_not(op))).doing(op)
         })
+    }
+
+    /// Makes the files of a container of its image, the first time; true where it did.
+    fn unpack(&mut self, op: &Op, process: &Process) -> Result<bool, Error> {
+        let Some(container) = process.container() else { return Ok(false) };
+        let root = supervise::root(self.shelf, process, container);
+        let Root::Image(image) = &container.root else { return Ok(false) };
+        if root.is_dir() {
+            return Ok(false);
+        }
+        self.shelf.prepare(process).map_err(|e| refused_by_system(op, e))?;
+        let image = std::path::Path::new(image);
+        crate::image::unpack(image, &root, crate::image::Wish::default(), &mut |_| {})
+            .map_err(|error| error.doing(op))?;
+        Ok(true)
     }
 
     /// Fails where somebody else has the port that the process is to listen at.

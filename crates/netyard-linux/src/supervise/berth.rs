@@ -54,9 +54,12 @@ impl Start {
         };
         let mut binds = container.networkd_binds(&dir.join("networkd.conf").to_string_lossy());
         if container.profile == Profile::Systemd {
-            let file = dir.join("machine-id");
-            write_atomically(&file, format!("{machine_id}\n").as_bytes(), 0o444)?;
-            binds.push(read_only(&file, "/etc/machine-id"));
+            // Its own files may say what all copies of a template say.
+            for (name, text) in [("machine-id", &machine_id), ("hostname", &container.hostname)] {
+                let file = dir.join(name);
+                write_atomically(&file, format!("{text}\n").as_bytes(), 0o444)?;
+                binds.push(read_only(&file, &format!("/etc/{name}")));
+            }
         }
         binds.extend(etc.map(files_for_etc).transpose()?.into_iter().flatten());
         let registered = has_systemd();
@@ -100,8 +103,11 @@ pub(super) fn check(
     if let Root::Image(image) = &container.root
         && !root.is_dir()
     {
-        let why = format!("`{image}` is not unpacked yet by this version");
-        return refused(why, "unpack it, and write `root`");
+        return match Path::new(image).exists() {
+            // Made when it is started; then all else is looked at.
+            true => Ok(()),
+            false => refused(format!("there is no image `{image}`"), ""),
+        };
     }
     if !root.is_dir() {
         let hint = "its files must be there before: unpack them, or write `image`";

@@ -227,3 +227,37 @@ alone! { Machine, fn what_cannot_be_started_is_told_before_anything_is() {
     let why = up("none", "none");
     assert!(why.contains("no os-release"), "{why}");
 } }
+
+alone! { Machine, fn containers_of_one_image_have_files_of_their_own() {
+    let site = boxes("image", "
+yard: YARD
+networks: { lan: { prefix: 10.4.0.0/24 } }
+nodes:
+  \"r[1..2]\":
+    container: { image: ROOT/firmware.img.gz, profile: openwrt, ready: { tcp: 80 } }
+    interfaces: { eth0: { network: lan, address: 10.4.0.$i/24 } }
+  copy: { container: { image: ROOT/web, command: [sleep, \"1000\"] } }
+");
+    let files = site.path().join("files");
+    guest::firmware(&files, "hostname > /etc/name; httpd -p 80 -h /etc");
+    guest::disk(&files, &site.path().join("firmware.img.gz"));
+    let before = world(&site, "image");
+    site.ok("up");
+    assert_eq!(site.ok("exec r1 -- wget -qO- http://10.4.0.2/name").trim(), "r2");
+    assert_eq!(site.ok("exec r2 -- wget -qO- http://10.4.0.1/name").trim(), "r1");
+    assert!(site.ok("exec copy -- cat /etc/os-release").contains("tiny"));
+    let kept = Path::new("/var/lib/netyard/image/process/r1/container/root/etc/name");
+    assert_eq!(fs::read_to_string(kept).expect("a file").trim(), "r1");
+    site.ok("plan --check");
+    site.ok("restart r1 container");
+    assert_eq!(fs::read_to_string(kept).expect("a file").trim(), "r1");
+    site.ok("down");
+    assert!(!kept.exists());
+    unchanged(&site, "image", &before);
+    // Cut off, it is refused, and nothing of it stays.
+    let image = site.path().join("firmware.img.gz");
+    let whole = fs::read(&image).expect("an image");
+    fs::write(&image, &whole[..whole.len() / 2]).expect("an image");
+    assert_eq!(site.run("up").status.code(), Some(1));
+    assert!(!kept.ancestors().nth(2).expect("a directory").exists());
+} }

@@ -43,6 +43,37 @@ pub fn firmware(at: &Path, setup: &str) {
     write(at, "etc/init.d/rcS", &setup, 0o755);
 }
 
+/// A disk as firmware comes: two partitions, the second one with a file system that has
+/// the files of `tree`; compressed, at `image`.
+pub fn disk(tree: &Path, image: &Path) {
+    const SECTOR: usize = 512;
+    const FIRST: usize = 2048;
+    let part = image.with_extension("part");
+    let made = Command::new("/sbin/mke2fs")
+        .args(["-q", "-t", "ext4", "-E", "root_owner=0:0", "-d"])
+        .args([tree, &part])
+        .arg("24M")
+        .status();
+    assert!(made.expect("`mke2fs`, which `cargo xtask ci-tools` installs").success());
+    let files = fs::read(&part).expect("a file system");
+    // The partition table of a PC: the first partition has 1 MiB, and nothing in it.
+    let mut disk = vec![0; 2 * FIRST * SECTOR];
+    let second = (2 * FIRST, files.len() / SECTOR);
+    for (number, (begin, length)) in [(FIRST, FIRST), second].into_iter().enumerate() {
+        let entry = 446 + 16 * number;
+        disk[entry + 4] = 0x83;
+        disk[entry + 8..entry + 12].copy_from_slice(&(begin as u32).to_le_bytes());
+        disk[entry + 12..entry + 16].copy_from_slice(&(length as u32).to_le_bytes());
+    }
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    disk.extend(files);
+    let plain = image.with_extension("");
+    fs::write(&plain, disk).expect("a disk");
+    let packed = Command::new("gzip").arg("-1").arg(&plain).status().expect("gzip");
+    assert!(packed.success());
+    fs::remove_file(part).expect("a file");
+}
+
 fn write(at: &Path, name: &str, content: &str, mode: u32) {
     let path = at.join(name);
     fs::write(&path, content).expect("a file");

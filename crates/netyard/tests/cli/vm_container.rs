@@ -87,7 +87,7 @@ fn world() -> BTreeSet<String> {
     let units =
         sh("systemctl list-units --all --plain --no-legend 'machine*' 2>/dev/null | cut -d' ' -f1");
     let mounts = sh("cut -d' ' -f5 /proc/self/mountinfo");
-    let groups = sh("find /sys/fs/cgroup -type d -path '*machine*'");
+    let groups = sh("find /sys/fs/cgroup -type d -path '*/machine.slice/*'");
     let names =
         sh("ls /run/netns /run/systemd/nspawn /run/systemd/nspawn/propagate 2>/dev/null || true");
     let machines = sh("ls /run/systemd/machines | grep -v unit: || true");
@@ -125,18 +125,15 @@ fn kill_nspawn(machine: &str) {
     );
 }
 
-/// The firmware's own network: VLANs on its only cable.
-fn aredn(number: u8, lan: u8) -> String {
-    let last = number;
-    format!(
-        "vlan() {{ ip link add link eth0 name eth0.$1 type vlan id $1; ip addr add $2 dev eth0.$1; ip link set eth0.$1 up; }}\n\
-         ip link set eth0 up; ip addr add 192.168.1.{last}/24 dev eth0\n\
-         vlan 1 192.168.10.{}/24; ip route add default via 192.168.10.1\n\
-         vlan 2 192.168.2.{last}/24\nvlan {lan} 10.{lan}.0.2/24\n\
-         httpd -p 80 -h /etc",
-        last + 1
-    )
-}
+/// The firmware's own network: VLANs on its only cable. One image for both, as AREDN's.
+const AREDN: &str = "\
+case $(hostname) in supernode) own=1 wan=2 lan=12;; *) own=3 wan=3 lan=13;; esac
+vlan() { ip link add link eth0 name eth0.$1 type vlan id $1; ip addr add $2 dev eth0.$1; ip link set eth0.$1 up; }
+ip link set eth0 up; ip addr add 192.168.1.$own/24 dev eth0
+vlan 1 192.168.10.$wan/24; ip route add default via 192.168.10.1
+vlan 2 192.168.2.$own/24
+vlan $lan 10.$lan.0.2/24
+httpd -p 80 -h /etc";
 
 #[test]
 #[ignore = "needs the VM tier: machined, VLANs"]
@@ -144,8 +141,9 @@ fn both_nodes_of_aredn_reach_each_other_the_host_and_the_internet() {
     let _alone = machine();
     let before = world();
     let room = Room::new("aredn");
-    guest::firmware(&room.0.join("supernode"), &aredn(1, 12));
-    guest::firmware(&room.0.join("localnode"), &aredn(3, 13));
+    guest::firmware(&room.0.join("files"), AREDN);
+    let image = "aredn-x86-64-generic-ext4-combined.img.gz";
+    guest::disk(&room.0.join("files"), &room.0.join(image));
     let mut inside = before.clone();
     inside.insert(room.0.display().to_string());
     let site = example("aredn", "/srv", &room.0);
