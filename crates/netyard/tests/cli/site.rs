@@ -88,15 +88,34 @@ impl Site {
 /// A test that fails, fails while its yard is up: no keeper outlives it.
 impl Drop for Site {
     fn drop(&mut self) {
-        for process in self.processes() {
-            let id = process.file_name().and_then(|id| id.to_str()?.parse::<i32>().ok());
-            if let Some(id) = id {
-                // SAFETY: a system call with two numbers; the process runs this
-                // site's own copy of the binary.
-                unsafe { libc::kill(id, libc::SIGKILL) };
-            }
+        let number = |process: &PathBuf| process.file_name()?.to_str()?.parse::<i32>().ok();
+        let own: Vec<i32> = self.processes().iter().filter_map(number).collect();
+        for id in descendants(&own).into_iter().chain(own) {
+            // SAFETY: a system call with two numbers; the process runs this site's own
+            // copy of the binary, or is a container that such a process started.
+            unsafe { libc::kill(id, libc::SIGKILL) };
         }
     }
+}
+
+/// The children of these processes, and theirs: containers, whose files are not the site's.
+fn descendants(of: &[i32]) -> Vec<i32> {
+    let parent = |stat: &str| -> Option<(i32, i32)> {
+        let (head, rest) = stat.rsplit_once(") ")?;
+        Some((head.split(' ').next()?.parse().ok()?, rest.split(' ').nth(1)?.parse().ok()?))
+    };
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let stats = entries.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    let all: Vec<(i32, i32)> = stats.filter_map(|stat| parent(&stat)).collect();
+    let mut found = of.to_vec();
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        next += 1;
+        let children = all.iter().filter(|(child, of)| *of == parent && !found.contains(child));
+        let children: Vec<i32> = children.map(|(child, _)| *child).collect();
+        found.extend(children);
+    }
+    found.split_off(of.len())
 }
 
 /// All files below a directory.
