@@ -11,6 +11,7 @@ pub mod diag;
 pub mod draft;
 pub mod expect;
 pub mod explain;
+pub mod export;
 pub mod facts;
 pub mod fake;
 pub mod firewall;

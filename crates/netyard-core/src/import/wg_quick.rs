@@ -43,6 +43,8 @@ struct Reader<'w> {
     has_key: bool,
     addresses: Vec<IpNet>,
     peers: Vec<Peer>,
+    /// Files of preshared keys, by the peer that shares them.
+    shared: Vec<(PublicKey, String)>,
     /// `Table =`: none where wg-quick would choose, `off` gives no routes.
     table: Option<String>,
 }
@@ -63,6 +65,7 @@ fn read(sources: &Sources, work: &mut Work) {
         has_key: false,
         addresses: Vec::new(),
         peers,
+        shared: Vec::new(),
         table: None,
     };
     let mut section = Section::None;
@@ -153,6 +156,7 @@ impl Reader<'_> {
                 let why = "packets leave from where the interface is born: no mark is needed";
                 self.work.ignored(span, path, why);
             }
+            "postup" if self.key_of_file(value) => self.work.kept(span, path),
             "preup" | "postup" | "predown" | "postdown" => {
                 self.work.ignored(span, path, "nothing is run of a foreign file");
             }
@@ -160,6 +164,25 @@ impl Reader<'_> {
             _ => self.work.ignored(span, path, "netyard does not know it"),
         }
         Ok(())
+    }
+
+    /// `wg set %i private-key FILE`, `wg set %i peer KEY preshared-key FILE`: keys that are
+    /// in files already. True where it is one of these.
+    fn key_of_file(&mut self, line: &str) -> bool {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        match words.as_slice() {
+            ["wg", "set", "%i", "private-key", file] if is_path(file) => {
+                self.interface.set("private-key-file", *file);
+                self.has_key = true;
+                true
+            }
+            ["wg", "set", "%i", "peer", peer, "preshared-key", file] if is_path(file) => {
+                let Ok(peer) = PublicKey::parse(peer) else { return false };
+                self.shared.push((peer, (*file).to_owned()));
+                true
+            }
+            _ => false,
+        }
     }
 
     fn of_peer(&mut self, span: Span, key: &str, value: &str) -> Read {
@@ -211,6 +234,13 @@ impl Reader<'_> {
         for peer in peers.iter().filter(|peer| peer.map.get("public-key").is_none()) {
             self.work.report.push(say::bad_line(peer.place, "a `PublicKey` in it"));
         }
+        for (key, file) in &self.shared {
+            let is_it =
+                |peer: &&mut Peer| peer.map.get("public-key") == Some(&key.to_string().into());
+            if let Some(peer) = peers.iter_mut().find(is_it) {
+                peer.map.set("preshared-key-file", file.as_str());
+            }
+        }
         wireguard::settle(&mut peers, "Peer.AllowedIPs", self.work);
         let routes = self.routes(&peers);
         let peers: Vec<Value> = peers.into_iter().map(|peer| Value::Map(peer.map)).collect();
@@ -253,6 +283,11 @@ impl Reader<'_> {
         }
         routes
     }
+}
+
+/// A path, and nothing that a shell would do more with.
+fn is_path(word: &str) -> bool {
+    word.starts_with('/') && word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
 }
 
 /// Addresses with their lengths, where left out those of one address.

@@ -14,7 +14,6 @@ mod op;
 mod order;
 mod process;
 mod remove;
-mod script;
 mod shell;
 pub mod show;
 mod table;
@@ -24,8 +23,9 @@ use std::borrow::Cow;
 pub use document::{PlanDocument, Unreadable};
 pub use op::*;
 pub use order::BATCH;
-pub use script::{Script, script};
 pub use shell::ShellNames;
+pub(crate) use shell::unit::quoted;
+pub(crate) use show::title;
 
 use crate::state::{Object, State};
 use fate::Fates;

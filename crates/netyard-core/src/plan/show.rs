@@ -63,7 +63,7 @@ pub fn text(lines: &[(Line, String)]) -> String {
 }
 
 /// The line of a step: what, and why unless that goes without saying.
-pub(super) fn title(step: &Step) -> (Line, String) {
+pub(crate) fn title(step: &Step) -> (Line, String) {
     let (line, what) = match &step.op {
         Op::Add { object: Object::Process(o) } => (
             Line::Add,

@@ -3,9 +3,8 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-use netyard_core::plan::{ShellNames, plan, script};
-use netyard_core::state::State;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use netyard_core::export::{self, Paper, Subject, TARGETS};
 use netyard_linux::Access;
 
 use crate::cli::FileOption;
@@ -16,14 +15,13 @@ use crate::ui;
 
 /// Write the yard down as files that work without netyard
 ///
-/// `sh` is two scripts: `up.sh` builds the yard with ip, nft, tc and sysctl on a host
-/// without netyard, `down.sh` takes it away. What a target cannot express is listed in
-/// the files and said here. Nothing on the host is changed.
+/// What a target cannot express is listed; nothing on the host is changed, and no secret
+/// is written.
 #[derive(Debug, clap::Args)]
 pub struct Export {
     /// What to write
-    #[arg(value_enum)]
-    target: Target,
+    #[arg(value_parser = targets())]
+    target: String,
     /// The directory to write to; made where it is missing
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     directory: PathBuf,
@@ -32,57 +30,66 @@ pub struct Export {
     /// Write over files that are there
     #[arg(long)]
     force: bool,
+    /// List all that the target has no word for, not only how much
+    #[arg(long)]
+    all: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Target {
-    /// Shell scripts
-    Sh,
+fn targets() -> PossibleValuesParser {
+    PossibleValuesParser::new(
+        TARGETS.iter().map(|target| PossibleValue::new(target.word).help(target.doc)),
+    )
 }
 
 impl Export {
     /// Does it.
     pub fn run(self) -> Result {
+        let target = export::target(&self.target)
+            .ok_or_else(|| Error::command_line(format!("no target `{}`", self.target)))?;
         let origin = self.file.origin();
         let file = File::read(&origin)?;
         let met = Meeting::of(&file, Access::Read)?;
-        let Target::Sh = self.target;
-        let names = ShellNames::of([&met.desired]);
-        let nothing = State::default();
-        let about = |what: &str| {
-            format!(
-                "{what} yard `{}`, from {}; made by `netyard export sh`.\n\
-                 As root, with iproute2, nftables, procps and util-linux.",
-                met.yard.name,
-                origin.name()
-            )
-        };
-        let up = script(&plan(&nothing, &met.desired), &names, &about("Builds"));
-        let down = script(&plan(&met.desired, &nothing), &names, &about("Takes away"));
+        let subject = Subject { yard: &met.yard, desired: &met.desired, origin: &origin.name() };
+        let papers = export::export(target, &subject);
         fs::create_dir_all(&self.directory).map_err(|e| cannot_write(&self.directory, &e))?;
-        for (name, script) in [("up.sh", &up), ("down.sh", &down)] {
-            self.write(&self.directory.join(name), &script.text)?;
+        for paper in &papers.files {
+            self.write(paper)?;
         }
-        for line in &up.left_out {
+        if papers.files.is_empty() {
+            ui::note(&format!("there is nothing in yard `{}` for {}", met.yard.name, target.word));
+        }
+        for line in &papers.left_out {
             ui::warn(&format!("not exported: {line}"));
+        }
+        for (sort, names) in &papers.beyond {
+            if self.all {
+                names.iter().for_each(|name| ui::warn(&format!("not exported: {name}")));
+            } else {
+                ui::warn(&format!("not exported: {} {sort} (`--all` lists them)", names.len()));
+            }
         }
         Ok(())
     }
 
-    fn write(&self, path: &Path, text: &str) -> Result {
+    fn write(&self, paper: &Paper) -> Result {
+        let path = self.directory.join(&paper.path);
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory).map_err(|e| cannot_write(directory, &e))?;
+        }
         let mut options = fs::OpenOptions::new();
-        options.write(true).mode(0o755);
+        options.write(true).mode(paper.mode);
         if self.force {
             options.create(true).truncate(true);
         } else {
             options.create_new(true);
         }
-        let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+        let written =
+            options.open(&path).and_then(|mut file| file.write_all(paper.text.as_bytes()));
         written.map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => {
-                cannot_write(path, &error).hint("`--force` writes over it")
+                cannot_write(&path, &error).hint("`--force` writes over it")
             }
-            _ => cannot_write(path, &error),
+            _ => cannot_write(&path, &error),
         })?;
         ui::print(&format!("{}\n", path.display()))
     }

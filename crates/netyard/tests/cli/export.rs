@@ -164,6 +164,44 @@ alone! { Root, fn the_script_of_arch_bridge_policy_builds_what_netyard_builds() 
     proves_equal("arch-bridge-policy");
 }}
 
+alone! { User, fn what_is_written_for_daemons_is_what_they_read() {
+    crate::serve::needs(&["dnsmasq", "bird"]);
+    let site = Site::new("\
+yard: daemons
+networks:
+  lan: { prefix: [10.1.0.0/24, fd00:1::/64], dhcp: on, dns: { records: { printer: 10.1.0.9 } }, ra: on, dhcp6: on }
+nodes:
+  r:
+    forward: true
+    interfaces: { eth0: { network: lan, address: [10.1.0.1/24, fd00:1::1/64] } }
+    services: { bird: { text: \"protocol rip { ipv4 { import all; }; }\" } }
+");
+    site.ok("export dnsmasq out");
+    site.ok("export bird out");
+    let at = |name: &str| site.path().join("out/r").join(name).display().to_string();
+    out(&format!("dnsmasq --test --conf-file={} 2>&1", at("lan.conf")));
+    out(&format!("bird -p -c {}", at("bird.conf")));
+    let first = fs::read_to_string(at("bird.conf")).expect("a file");
+    assert!(first.starts_with("# bird of r in yard `daemons`, from netyard.yaml; made by `netyard export bird`."), "{first}");
+    let said = site.run("export babeld out");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("there is nothing in yard `daemons` for babeld"), "{said}");
+}}
+
+alone! { User, fn tunnels_of_a_living_yard_come_back_from_wg_quicks_files() {
+    let site = Site::of_example("wireguard");
+    site.ok("up");
+    site.ok("export wg-quick out");
+    let text = fs::read_to_string(site.path().join("out/gw-b/wg0.conf")).expect("a file");
+    assert!(!text.contains("PrivateKey"), "{text}");
+    let status: Value = serde_json::from_str(&site.ok("status --json")).expect("JSON");
+    let imported = site.ok(&format!("import wg-quick {}", site.path().join("out/gw-b/wg0.conf").display()));
+    assert!(imported.contains("private-key-file: /etc/wireguard/sites/gw-b.wg0.key"), "{imported}");
+    let peer = text.lines().find_map(|line| line.strip_prefix("PublicKey = ")).expect("a key");
+    assert!(imported.contains(peer) && status.to_string().contains(peer), "{imported}\n{status}");
+    site.ok("down");
+}}
+
 alone! { Root, fn an_export_writes_over_nothing_and_a_name_cannot_run() {
     let site = Site::new(
         "yard: y\nnodes:\n  \"a'$$(touch${IFS}pwned)\":\n    hosts: { x: 10.0.0.1 }\n    interfaces: { eth0: { network: n } }\nnetworks: { n: { prefix: 10.0.0.0/24 } }\nvars: { IFS: x }\n",

@@ -1,0 +1,81 @@
+//! `babeld`, `bird`, `dnsmasq`: the configurations that netyard renders for programs, as
+//! files of their own.
+
+use super::{Papers, Subject, Target, one_line};
+use crate::plan::quoted;
+use crate::service::dnsmasq;
+use crate::state::{Object, Place, Process};
+
+pub(super) static BABELD: Target = Target {
+    word: "babeld",
+    doc: "babeld's configuration, a file for each node that speaks Babel",
+    write: |subject, papers| daemons(&BABELD, subject, papers),
+};
+
+pub(super) static BIRD: Target = Target {
+    word: "bird",
+    doc: "BIRD's configuration, a file for each node that runs it",
+    write: |subject, papers| daemons(&BIRD, subject, papers),
+};
+
+pub(super) static DNSMASQ: Target = Target {
+    word: "dnsmasq",
+    doc: "dnsmasq's configuration, a file for each network on which something is served",
+    write: served,
+};
+
+/// The processes that run the target's program.
+fn daemons(target: &Target, subject: &Subject<'_>, papers: &mut Papers) {
+    let name = format!("{}.conf", target.word);
+    for object in subject.desired.objects() {
+        let Object::Process(process) = object else { continue };
+        let Some(file) = process.files.iter().find(|file| file.name == name) else { continue };
+        let path = path_of(&process.place, &name);
+        let head = head(target, subject, process, &path);
+        let text = placed(&file.content, target, &process.place);
+        papers.file(path, format!("{head}{text}"), 0o644);
+        papers.take(object);
+    }
+}
+
+/// Where a process runs, and how it is started there.
+fn head(target: &Target, subject: &Subject<'_>, process: &Process, path: &str) -> String {
+    let words: Vec<String> = process.program.words().into_iter().map(quoted).collect();
+    let words = words.join(" ").replace(&format!("{{dir}}/{}.conf", target.word), path);
+    let command = placed(&words, target, &process.place);
+    let what = format!("{} of {} in", target.word, process.place);
+    subject.head(target, &what, &[format!("Run as: {}{command}", subject.inside(&process.place))])
+}
+
+/// A file's path: in a directory of its node, the host's at the top.
+fn path_of(place: &Place, name: &str) -> String {
+    match place {
+        Place::Host => name.to_owned(),
+        Place::Fabric => format!("fabric/{name}"),
+        Place::Node(node) => format!("{node}/{name}"),
+    }
+}
+
+/// A text with the directories that a daemon has on a host of its own.
+fn placed(text: &str, target: &Target, place: &Place) -> String {
+    let own = format!("{}-{}", target.word, one_line(&place.to_string()));
+    text.replace("{dir}", &format!("/run/{own}")).replace("{data}", &format!("/var/lib/{own}"))
+}
+
+/// What netyard itself serves can be said to dnsmasq, too.
+fn served(subject: &Subject<'_>, papers: &mut Papers) {
+    for serving in &subject.yard.servings {
+        for network in &serving.served.networks {
+            let path = path_of(&serving.place, &format!("{}.conf", network.network));
+            let what = format!("What is served on network {} of", network.network);
+            let command = format!("dnsmasq --keep-in-foreground --conf-file={path}");
+            let command = format!("Run as: {}{command}", subject.inside(&serving.place));
+            let head = subject.head(&DNSMASQ, &what, &[command]);
+            let text = placed(&dnsmasq::configuration(network), &DNSMASQ, &serving.place);
+            papers.file(path, format!("{head}{text}"), 0o644);
+        }
+        let process = serving.process();
+        let object = Object::from(process);
+        papers.take(&object);
+    }
+}

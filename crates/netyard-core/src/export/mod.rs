@@ -1,0 +1,147 @@
+//! A yard -> files that do without netyard.
+//!
+//! ONE FILE FOR EACH TARGET. An exporter is given the whole yard and writes what its
+//! target can express; whatever object it did not take is listed by [`export`] itself,
+//! so that nothing is dropped in silence.
+
+mod daemon;
+mod script;
+mod wg_quick;
+
+use std::collections::BTreeSet;
+
+use crate::state::{Key, Object, Place, State};
+use crate::yard::Yard;
+
+/// What can be written.
+pub struct Target {
+    /// The word that names it on the command line.
+    pub word: &'static str,
+    /// What it is, for the help.
+    pub doc: &'static str,
+    write: fn(&Subject<'_>, &mut Papers),
+}
+
+/// All targets, in the order of the help.
+pub static TARGETS: &[&Target] =
+    &[&script::TARGET, &wg_quick::TARGET, &daemon::BABELD, &daemon::BIRD, &daemon::DNSMASQ];
+
+/// The target of a word.
+pub fn target(word: &str) -> Option<&'static Target> {
+    TARGETS.iter().copied().find(|target| target.word == word)
+}
+
+/// What is written down.
+pub struct Subject<'a> {
+    /// The yard.
+    pub yard: &'a Yard,
+    /// All its objects.
+    pub desired: &'a State,
+    /// Where it was read from, for the heads of the files.
+    pub origin: &'a str,
+}
+
+/// A file that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paper {
+    /// Its path, relative to where all of them go.
+    pub path: String,
+    /// All of it.
+    pub text: String,
+    /// Its permissions.
+    pub mode: u32,
+}
+
+/// What an export gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Papers {
+    /// The files, in the order in which they are to be read.
+    pub files: Vec<Paper>,
+    /// What is not in them, and why; a line each.
+    pub left_out: Vec<String>,
+    /// What the target has no word for, by sort.
+    pub beyond: Vec<(&'static str, Vec<String>)>,
+    taken: BTreeSet<Key>,
+}
+
+impl Papers {
+    fn file(&mut self, path: String, text: String, mode: u32) {
+        self.files.push(Paper { path, text, mode });
+    }
+
+    /// An object that is in the files, or that need not be.
+    fn take(&mut self, object: &Object) {
+        self.taken.insert(object.key());
+    }
+
+    /// An object that is not, and why.
+    fn leave(&mut self, object: &Object, why: &str) {
+        self.taken.insert(object.key());
+        self.left_out.push(format!("{object}: {why}"));
+    }
+}
+
+/// Writes a yard down for a target.
+pub fn export(target: &Target, subject: &Subject<'_>) -> Papers {
+    let mut papers = Papers::default();
+    (target.write)(subject, &mut papers);
+    for (key, object) in subject.desired.iter() {
+        if papers.taken.contains(key) {
+            continue;
+        }
+        let sort = sort(object);
+        match papers.beyond.iter_mut().find(|(known, _)| *known == sort) {
+            Some((_, names)) => names.push(object.to_string()),
+            None => papers.beyond.push((sort, vec![object.to_string()])),
+        }
+    }
+    papers
+}
+
+/// What an object is one of, for people.
+fn sort(object: &Object) -> &'static str {
+    match object {
+        Object::Namespace(_) => "namespaces",
+        Object::Interface(_) => "interfaces",
+        Object::PortVlan(_) => "VLANs of ports",
+        Object::Sysctl(_) => "settings",
+        Object::Address(_) => "addresses",
+        Object::Neighbour(_) => "neighbours",
+        Object::Route(_) => "routes",
+        Object::Rule(_) => "rules",
+        Object::Qdisc(_) => "impairments",
+        Object::Table(_) | Object::FlowDevice(_) => "firewalls",
+        Object::Tunnel(_) => "tunnels",
+        Object::File(_) => "files",
+        Object::Command(_) => "commands",
+        Object::Process(_) => "processes",
+    }
+}
+
+impl Subject<'_> {
+    /// The head of a file: what it is (`Builds`, `babeld of r1 in`), where it comes from,
+    /// and what else there is to know.
+    fn head(&self, target: &Target, what: &str, notes: &[String]) -> String {
+        let made = format!(
+            "{what} yard `{}`, from {}; made by `netyard export {}`.",
+            self.yard.name, self.origin, target.word
+        );
+        let lines = std::iter::once(&made).chain(notes);
+        lines.map(|line| format!("# {}\n", one_line(line))).collect()
+    }
+
+    /// The beginning of a command that runs in a place.
+    fn inside(&self, place: &Place) -> String {
+        let node = self.yard.nodes.iter().find(|node| node.place == *place);
+        let namespace = match place {
+            Place::Fabric => self.yard.fabric.as_ref(),
+            _ => node.and_then(|node| node.namespace.as_ref()),
+        };
+        namespace.map(|namespace| format!("ip netns exec {} ", namespace.netns)).unwrap_or_default()
+    }
+}
+
+/// A comment ends with its line.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
