@@ -5,18 +5,19 @@
 //! without saying, so that any expression, of any kernel and anybody's, can be
 //! compared, shown and made again.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+
+use super::attributes::Attributes;
 
 /// An expression.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Expr {
     /// Its name: `payload`.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// Its attributes by number, in network byte order where they are numbers.
-    #[serde(with = "hex")]
-    pub attributes: BTreeMap<u16, Vec<u8>>,
+    pub attributes: Attributes,
     /// The set without a name that a lookup is made in.
     pub set: Option<Box<Collection>>,
 }
@@ -94,62 +95,60 @@ pub(crate) fn words(register: u32) -> Option<u32> {
 
 impl Expr {
     /// One without attributes.
-    pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), attributes: BTreeMap::new(), set: None }
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), attributes: Attributes::new(), set: None }
     }
 
     pub(crate) fn be32(mut self, attribute: u16, value: u32) -> Self {
-        self.attributes.insert(attribute, value.to_be_bytes().to_vec());
+        self.attributes.insert(attribute, &value.to_be_bytes());
         self
     }
 
     pub(crate) fn be64(mut self, attribute: u16, value: u64) -> Self {
-        self.attributes.insert(attribute, value.to_be_bytes().to_vec());
+        self.attributes.insert(attribute, &value.to_be_bytes());
         self
     }
 
     pub(crate) fn byte(mut self, attribute: u16, value: u8) -> Self {
-        self.attributes.insert(attribute, vec![value]);
+        self.attributes.insert(attribute, &[value]);
         self
     }
 
     pub(crate) fn text(mut self, attribute: u16, value: &str) -> Self {
-        self.attributes.insert(attribute, [value.as_bytes(), b"\0"].concat());
+        self.attributes.insert(attribute, &[value.as_bytes(), b"\0"].concat());
         self
     }
 
     /// A nest with a value in it (`NFTA_DATA_VALUE`).
     pub(crate) fn data(mut self, attribute: u16, value: &[u8]) -> Self {
-        self.attributes.insert(attribute, attribute_of(1, value));
+        self.attributes.insert(attribute, &attribute_of(1, value));
         self
     }
 
     /// A nest with expressions, or with anything.
-    pub(crate) fn nest(mut self, attribute: u16, inner: Vec<u8>) -> Self {
+    pub(crate) fn nest(mut self, attribute: u16, inner: &[u8]) -> Self {
         self.attributes.insert(attribute, inner);
         self
     }
 
     /// A number of four bytes.
     pub(crate) fn number(&self, attribute: u16) -> Option<u32> {
-        let bytes = self.attributes.get(&attribute)?;
-        Some(u32::from_be_bytes(bytes.as_slice().try_into().ok()?))
+        Some(u32::from_be_bytes(self.attributes.get(attribute)?.try_into().ok()?))
     }
 
     /// A number of eight bytes.
     pub(crate) fn long(&self, attribute: u16) -> Option<u64> {
-        let bytes = self.attributes.get(&attribute)?;
-        Some(u64::from_be_bytes(bytes.as_slice().try_into().ok()?))
+        Some(u64::from_be_bytes(self.attributes.get(attribute)?.try_into().ok()?))
     }
 
     /// A text.
     pub(crate) fn word(&self, attribute: u16) -> Option<&str> {
-        crate::wire::text(self.attributes.get(&attribute)?)
+        crate::wire::text(self.attributes.get(attribute)?)
     }
 
     /// The value in a nest.
     pub(crate) fn value(&self, attribute: u16) -> Option<&[u8]> {
-        value_of(self.attributes.get(&attribute)?)
+        value_of(self.attributes.get(attribute)?)
     }
 
     /// True where nothing else is said but what the kernel says of its own accord.
@@ -170,7 +169,7 @@ impl Expr {
         if !self.is("immediate") || self.number(1) != Some(VERDICT) {
             return None;
         }
-        verdict_of(self.attributes.get(&2)?)
+        verdict_of(self.attributes.get(2)?)
     }
 
     /// Without what it counted, and without what says nothing.
@@ -215,14 +214,14 @@ impl Expr {
             _ => {}
         }
         for attribute in zero {
-            if self.attributes.get(attribute).is_some_and(|v| v.iter().all(|b| *b == 0)) {
-                self.attributes.remove(attribute);
+            if self.attributes.get(*attribute).is_some_and(|v| v.iter().all(|b| *b == 0)) {
+                self.attributes.remove(*attribute);
             }
         }
         // Numbers of sets within a transaction.
         match &*self.name {
-            "lookup" => drop(self.attributes.remove(&4)),
-            "dynset" => drop(self.attributes.remove(&2)),
+            "lookup" => self.attributes.remove(4),
+            "dynset" => self.attributes.remove(2),
             _ => {}
         }
         self
@@ -230,14 +229,14 @@ impl Expr {
 
     fn without_bits(&mut self, attribute: u16, bits: u32) {
         if let Some(flags) = self.number(attribute) {
-            self.attributes.insert(attribute, (flags & !bits).to_be_bytes().to_vec());
+            self.attributes.insert(attribute, &(flags & !bits).to_be_bytes());
         }
     }
 
     /// The kernel tells the end of a range that has none as its beginning.
     fn without_equal(&mut self, last: u16, first: u16) {
-        if self.attributes.get(&last) == self.attributes.get(&first) {
-            self.attributes.remove(&last);
+        if self.attributes.get(last) == self.attributes.get(first) {
+            self.attributes.remove(last);
         }
     }
 
@@ -245,13 +244,13 @@ impl Expr {
     /// of an empty prefix.
     fn default_log(&mut self) {
         if self.number(5) == Some(4) {
-            self.attributes.remove(&5);
+            self.attributes.remove(5);
         }
         if self.word(2) == Some("") {
-            self.attributes.remove(&2);
+            self.attributes.remove(2);
         }
         if self.number(6) == Some(0) {
-            self.attributes.remove(&6);
+            self.attributes.remove(6);
         }
     }
 
@@ -259,15 +258,15 @@ impl Expr {
     fn settle_inner(&mut self) {
         let Some(inner) = self.inner() else { return };
         let encoded = inner.settled().encoded();
-        self.attributes.remove(&10);
-        self.attributes.insert(7, encoded);
+        self.attributes.remove(10);
+        self.attributes.insert(7, &encoded);
         // NFT_DYNSET_F_EXPR says that there is one.
         self.without_bits(9, 2);
     }
 
     /// The expression that a dynset runs for each key.
     pub(crate) fn inner(&self) -> Option<Self> {
-        match (self.attributes.get(&7), self.attributes.get(&10)) {
+        match (self.attributes.get(7), self.attributes.get(10)) {
             (Some(one), _) => Self::decoded(one),
             (None, Some(list)) => {
                 let (_, first) = crate::wire::attributes(list).next()?;
@@ -290,27 +289,20 @@ impl Expr {
             bytes.extend(self.name.as_bytes());
             bytes.push(0);
         });
-        nest(bytes, 2 | NESTED, |bytes| {
-            for (attribute, value) in &self.attributes {
-                push(bytes, *attribute, value);
-            }
-        });
+        push(bytes, 2 | NESTED, self.attributes.bytes());
     }
 
     /// Reads what [`Self::encoded`] writes.
     pub(crate) fn decoded(bytes: &[u8]) -> Option<Self> {
-        let (mut name, mut attributes) = (None, BTreeMap::new());
+        let (mut name, mut attributes) = (None, Attributes::new());
         for (kind, value) in crate::wire::attributes(bytes) {
             match kind {
                 1 => name = crate::wire::text(value),
-                2 => {
-                    let all = crate::wire::attributes(value);
-                    attributes.extend(all.map(|(kind, value)| (kind, value.to_vec())));
-                }
+                2 => attributes = Attributes::read(value),
                 _ => {}
             }
         }
-        Some(Self { name: name?.to_owned(), attributes, set: None })
+        Some(Self { name: known(name?), attributes, set: None })
     }
 }
 
@@ -372,34 +364,22 @@ pub(crate) fn value_of(data: &[u8]) -> Option<&[u8]> {
     crate::wire::attributes(data).find(|(kind, _)| *kind == 1).map(|(_, value)| value)
 }
 
-mod hex {
-    //! Attributes in journals and plans.
-
-    use std::collections::BTreeMap;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        map: &BTreeMap<u16, Vec<u8>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let text = |bytes: &Vec<u8>| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-        let map: BTreeMap<u16, String> = map.iter().map(|(k, v)| (*k, text(v))).collect();
-        map.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<u16, Vec<u8>>, D::Error> {
-        let map = BTreeMap::<u16, String>::deserialize(deserializer)?;
-        let byte = |pair: &[u8]| {
-            let text = std::str::from_utf8(pair).ok()?;
-            u8::from_str_radix(text, 16).ok()
-        };
-        let bytes = |text: String| text.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>();
-        map.into_iter()
-            .map(|(k, v)| Some((k, bytes(v)?)))
-            .collect::<Option<BTreeMap<_, _>>>()
-            .ok_or_else(|| serde::de::Error::custom("not hexadecimal"))
-    }
+/// The name of an expression, without memory of its own where it is an everyday one.
+fn known(name: &str) -> Cow<'static, str> {
+    const EVERYDAY: [&str; 12] = [
+        "cmp",
+        "payload",
+        "meta",
+        "immediate",
+        "lookup",
+        "counter",
+        "ct",
+        "bitwise",
+        "nat",
+        "range",
+        "limit",
+        "masq",
+    ];
+    let known = EVERYDAY.into_iter().find(|everyday| *everyday == name);
+    known.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed)
 }

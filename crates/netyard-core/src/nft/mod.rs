@@ -4,6 +4,7 @@
 //! A namespace has at most one [`Table`] of a yard's, of family `inet`, which is
 //! changed in one transaction: a packet meets the old ruleset or the new one.
 
+mod attributes;
 mod compile;
 mod diff;
 pub(crate) mod expr;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::state::Place;
 
+pub use attributes::Attributes;
 pub use diff::{Edit, edits};
 pub use expr::{Collection, Element, Expr};
 pub use mark::table_name;

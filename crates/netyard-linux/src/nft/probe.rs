@@ -94,7 +94,7 @@ pub(crate) fn probe(
 fn shape(expression: &Expr, hook: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&expression.name, hook).hash(&mut hasher);
-    expression.attributes.keys().for_each(|attribute| attribute.hash(&mut hasher));
+    expression.attributes.kinds().for_each(|attribute| attribute.hash(&mut hasher));
     hasher.finish()
 }
 
@@ -108,8 +108,10 @@ fn excerpt(table: &Table, seen: &mut BTreeSet<String>) -> (Table, Vec<(String, S
             // What an expression may do depends on the hook.
             let hook = chain.base.map(|base| base.hook.word()).unwrap_or_default();
             let new = rule.compile().into_iter().filter(|e| shapes.insert(shape(e, hook)));
-            let names =
-                new.map(|e| (format!("{} {hook} {:?}", e.name, e.attributes.keys()), e.name));
+            let names = new.map(|e| {
+                let kinds: Vec<u16> = e.attributes.kinds().collect();
+                (format!("{} {hook} {kinds:?}", e.name), e.name.into_owned())
+            });
             let new: Vec<(String, String)> =
                 names.filter(|(key, _)| seen.insert(key.clone())).collect();
             if !new.is_empty() {

@@ -76,7 +76,7 @@ impl Program {
 
     fn verdict(&mut self, code: i32, chain: Option<&str>) {
         let immediate = Expr::new("immediate").be32(1, VERDICT);
-        self.push(immediate.nest(2, expr::verdict(code, chain)));
+        self.push(immediate.nest(2, &expr::verdict(code, chain)));
     }
 
     fn log(&mut self, prefix: &str, level: LogLevel) {
@@ -121,7 +121,7 @@ impl Program {
                 // NFT_CONNLIMIT_F_INV: more than that.
                 Each::ConnectionsOver(count) => Expr::new("connlimit").be32(1, count).be32(2, 1),
             };
-            dynset = dynset.nest(7, inner.encoded());
+            dynset = dynset.nest(7, &inner.encoded());
         }
         self.push(dynset);
     }

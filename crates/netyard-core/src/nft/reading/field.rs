@@ -170,7 +170,7 @@ pub(super) fn written(e: &Expr) -> Option<(String, u32)> {
         "ct" => Some((ct(e).name, e.number(4)?)),
         "exthdr" => {
             let source = e.number(7)?;
-            let option = e.attributes.get(&2).and_then(|v| v.first()).copied();
+            let option = e.attributes.get(2).and_then(|v| v.first()).copied();
             let name = match (e.number(6), option, e.number(3)) {
                 (Some(1), Some(2), Some(2)) => "tcp option maxseg size".to_owned(),
                 (_, option, offset) => {
@@ -222,7 +222,7 @@ fn meta(key: Option<u32>) -> Field {
 }
 
 fn ct(e: &Expr) -> Field {
-    let direction = match e.attributes.get(&3).and_then(|v| v.first()) {
+    let direction = match e.attributes.get(3).and_then(|v| v.first()) {
         Some(0) => "original ",
         Some(_) => "reply ",
         None => "",

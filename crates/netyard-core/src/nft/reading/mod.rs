@@ -243,7 +243,7 @@ fn verdict(code: i32, chain: Option<&str>) -> String {
 /// An expression that uses no register.
 fn alone(e: &Expr) -> String {
     match &*e.name {
-        "counter" | "notrack" | "queue" => e.name.clone(),
+        "counter" | "notrack" | "queue" => e.name.to_string(),
         "limit" => RateLimit {
             amount: e.long(1).unwrap_or_default(),
             bytes: e.number(4) == Some(1),
@@ -264,7 +264,7 @@ fn alone(e: &Expr) -> String {
             let level = level.map_or_else(String::new, |level| format!(" level {level}"));
             format!("log{prefix}{level}")
         }
-        "reject" => match (e.number(1), e.attributes.get(&2).and_then(|v| v.first())) {
+        "reject" => match (e.number(1), e.attributes.get(2).and_then(|v| v.first())) {
             (Some(1), _) => "reject with tcp reset".to_owned(),
             (Some(2), Some(1)) => "reject".to_owned(),
             (Some(2), Some(3)) => "reject with icmpx admin-prohibited".to_owned(),

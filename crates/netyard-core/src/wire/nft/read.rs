@@ -406,7 +406,7 @@ impl Rows {
             let mut collection = set.collection.clone();
             collection.elements = elements.get(name).cloned().unwrap_or_default();
             collection.elements.sort();
-            expression.attributes.remove(&1);
+            expression.attributes.remove(1);
             expression.set = Some(Box::new(collection));
         }
         Rule { statements: vec![Statement::Machine(expressions)], comment: row.comment.clone() }
@@ -494,8 +494,8 @@ fn is_as(is: &Expr, meant: &Expr) -> bool {
     if !looks_into_unnamed(is) {
         return is == meant;
     }
-    let attributes = is.attributes.iter().filter(|(attribute, _)| **attribute != 1);
-    is.name == meant.name && meant.set.is_none() && attributes.eq(&meant.attributes)
+    let attributes = is.attributes.iter().filter(|(attribute, _)| *attribute != 1);
+    is.name == meant.name && meant.set.is_none() && attributes.eq(meant.attributes.iter())
 }
 
 fn looks_into_unnamed(expression: &Expr) -> bool {
@@ -506,7 +506,7 @@ fn looks_into_unnamed(expression: &Expr) -> bool {
 fn unnamed(expression: Expr) -> Expr {
     let mut expression = expression.settled();
     if looks_into_unnamed(&expression) {
-        expression.attributes.remove(&1);
+        expression.attributes.remove(1);
         expression.set = None;
     }
     expression
