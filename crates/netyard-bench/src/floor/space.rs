@@ -10,8 +10,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 /// Where namespaces are mounted when they are.
 pub const MOUNTS: &str = "/run/netns";
 const SIOCGSKNS: libc::c_ulong = 0x894C;
-/// Namespaces served by one procfs instance; see [`Switches`].
-const SPACES_PER_PROC: usize = 16;
+/// Namespaces after which a procfs instance forgets; see [`Switches`].
+const SPACES_PER_PROC: usize = 24;
 
 /// A namespace and a route socket inside it.
 pub struct Space {
@@ -104,8 +104,9 @@ pub fn mount(from: &CStr, to: &str, kind: &CStr, flags: libc::c_ulong) -> io::Re
 /// A file of /proc/sys/net has one dentry PER NAMESPACE, all with the same parent
 /// and name, so all in one hash chain, kept until the namespace dies: each
 /// lookup walks the chain of all namespaces (`proc_sys_compare`), which is
-/// quadratic and at 1,000 namespaces costs more than creating them. Each new
-/// procfs mount has its own dentries, so a short-lived one keeps chains short.
+/// quadratic and at 1,000 namespaces costs more than creating them. A procfs mount
+/// has its own dentries, and to configure it anew drops them (`reconfigure_super`),
+/// without the RCU grace period that unmounting takes.
 #[derive(Default)]
 pub struct Switches {
     proc: Option<OwnedFd>,
@@ -115,7 +116,8 @@ pub struct Switches {
 impl Switches {
     /// Turns on IPv4 and IPv6 forwarding in the calling thread's namespace.
     pub fn forward(&mut self) -> io::Result<()> {
-        if self.visited.is_multiple_of(SPACES_PER_PROC) {
+        let due = self.visited.is_multiple_of(SPACES_PER_PROC);
+        if due && self.proc.as_ref().is_none_or(|proc| forget(proc).is_err()) {
             // Without a pid namespace of one's own the mount is refused: use /proc.
             self.proc = fresh_proc().or_else(|_| File::open("/proc").map(Into::into)).ok();
         }
@@ -162,4 +164,10 @@ fn fresh_proc() -> io::Result<OwnedFd> {
     let context = fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(context.as_fd())?;
     Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
+}
+
+fn forget(proc: &OwnedFd) -> io::Result<()> {
+    use rustix::mount::{FsPickFlags, fsconfig_reconfigure, fspick};
+    let context = fspick(proc, c"", FsPickFlags::FSPICK_EMPTY_PATH | FsPickFlags::FSPICK_CLOEXEC)?;
+    Ok(fsconfig_reconfigure(context.as_fd())?)
 }
