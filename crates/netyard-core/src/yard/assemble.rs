@@ -134,7 +134,7 @@ impl Parts<'_> {
             files: std::mem::take(&mut self.settings.files[index]),
             processes: std::mem::take(&mut self.settings.processes[index]),
         };
-        made.processes.extend(client::processes(&self.cast, &made));
+        made.processes.extend(client::processes(&self.cast, index, &made));
         made
     }
 

@@ -60,20 +60,17 @@ pub(super) fn deaf(cast: &Cast<'_>, interface: usize) -> Option<Span> {
     (sources.ra.or(sources.dhcp6).is_none() && !cast.is_host(found.node)).then_some(ra.span)
 }
 
-/// Adds the clients' processes to a node.
-pub(super) fn processes(cast: &Cast<'_>, node: &Node) -> Vec<Process> {
-    let Some(index) = cast.nodes.iter().position(|n| n.place == node.place) else {
-        return Vec::new();
-    };
+/// The clients' processes of a node, which is the one of that index.
+pub(super) fn processes(cast: &Cast<'_>, index: usize, node: &Node) -> Vec<Process> {
     let spec = cast.nodes[index].spec;
     let mut processes = Vec::new();
     for &interface in &cast.nodes[index].interfaces {
         let sources = sources(cast, interface);
-        let id = cast.id(interface);
-        let Some(found) = node.interfaces.iter().find(|i| i.device.id == id) else { continue };
         if sources.dhcp.or(sources.dhcp6).is_none() {
             continue;
         }
+        let id = cast.id(interface);
+        let Some(found) = node.interfaces.iter().find(|i| i.device.id == id) else { continue };
         let hostname = spec.and_then(|s| s.hostname.as_ref()).map(|name| name.value.clone());
         let config = ClientConfig {
             version: VERSION,
