@@ -14,6 +14,7 @@ mod report;
 mod rules;
 mod services;
 mod tool;
+mod wireguard;
 
 use floor::Shape;
 use options::Options;
@@ -30,10 +31,10 @@ fn main() -> ExitCode {
         Some("ping") => ping_neighbour(),
         Some("drain") => nat::drain().map(|()| ExitCode::SUCCESS),
         Some("pour") => nat::pour(&words[1..]).map(|()| ExitCode::SUCCESS),
-        Some("nat" | "rules" | "services" | "beside") if !isolate::isolated() => {
+        Some("nat" | "rules" | "services" | "wireguard" | "beside") if !isolate::isolated() => {
             isolate::run_again()
         }
-        Some("nat" | "rules" | "services") => beside::alone(&words),
+        Some("nat" | "rules" | "services" | "wireguard") => beside::alone(&words),
         Some("beside") => beside::child(&words[1..]),
         Some("floor") if isolate::isolated() => floor_alone(&words[1..]),
         Some("--help" | "-h") => {

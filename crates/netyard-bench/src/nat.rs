@@ -62,12 +62,12 @@ pub fn measure(netyard: &Path, runs: usize) -> io::Result<Vec<Beside>> {
         for turn in [run % 2, (run + 1) % 2] {
             let speed = if turn == 0 {
                 sh(BY_HAND)?;
-                let speed = stream("hand");
+                let speed = stream("hand", "outer", SINK);
                 sh(BY_HAND_DOWN)?;
                 speed
             } else {
                 yard("up")?;
-                let speed = stream("nat-a");
+                let speed = stream("nat-a", "outer", SINK);
                 yard("down")?;
                 speed
             };
@@ -87,13 +87,13 @@ pub fn measure(netyard: &Path, runs: usize) -> io::Result<Vec<Beside>> {
     }])
 }
 
-/// Gigabits per second from a namespace to the outer one.
-fn stream(from: &str) -> io::Result<f64> {
-    let mut sink = inside("outer", &["drain"])?;
+/// Gigabits per second from a namespace to an address in another one.
+pub fn stream(from: &str, into: &str, address: Ipv4Addr) -> io::Result<f64> {
+    let mut sink = inside(into, &["drain"])?;
     // It says when it listens.
     let mut output = sink.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     output.read_exact(&mut [0])?;
-    let poured = inside(from, &["pour", &SINK.to_string()])?.wait()?;
+    let poured = inside(from, &["pour", &address.to_string()])?.wait()?;
     let mut text = String::new();
     output.read_to_string(&mut text)?;
     sink.wait()?;

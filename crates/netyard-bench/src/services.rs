@@ -158,7 +158,7 @@ impl Server {
             // They stay for those that come after.
             let net = net.to_string();
             let script = format!(
-                "ip -n srv link show s{net} >/dev/null 2>&1 || {{ ip -n srv link add s{net} type dummy; \
+                "ip -n srv link show s{net} >/dev/null 2>&1 || {{ ip -n srv link add s{net} type bridge; \
                  ip -n srv addr add 10.{}.0.2/16 dev s{net}; ip -n srv link set s{net} up; }}",
                 99 + net.parse::<usize>().unwrap_or(0)
             );
