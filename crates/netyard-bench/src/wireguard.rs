@@ -48,7 +48,7 @@ const BY_HAND_DOWN: &str = "
 /// # Errors
 /// What a program or the kernel said.
 pub fn measure(netyard: &Path, runs: usize) -> io::Result<Vec<Beside>> {
-    if let Err(error) = sh("command -v wireguard-go && command -v wg") {
+    if let Err(error) = sh("command -v wireguard-go wg >/dev/null") {
         eprintln!("SKIPPED wireguard: no `wireguard-go` or no `wg` here ({error})");
         return Ok(Vec::new());
     }

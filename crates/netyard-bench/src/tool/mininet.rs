@@ -29,15 +29,19 @@ def start():
 print(json.dumps([cost(start), cost(lambda: net.stop())]))
 "#;
 
-/// Whether Python finds Mininet and Mininet its `mnexec`.
-pub fn installed() -> bool {
-    let quiet = |command: &mut Command| {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok()
+/// The Python that finds Mininet, where there is one and Mininet's `mnexec`: the first
+/// one in the path may be another than the system's.
+fn python() -> Option<&'static str> {
+    let works = |program: &str, words: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status()
     };
-    let module =
-        Command::new("python3").args(["-c", "import mininet.net"]).stderr(Stdio::null()).status();
-    module.is_ok_and(|status| status.success()) && quiet(Command::new("mnexec").arg("-h"))
+    let finds = |python: &&str| {
+        works(python, &["-c", "import mininet.net"]).is_ok_and(|status| status.success())
+    };
+    let python = ["python3", "/usr/bin/python3"].into_iter().find(finds)?;
+    works("mnexec", &["-h"]).is_ok().then_some(python)
 }
 
 /// Brings a star up and takes it down.
@@ -45,11 +49,11 @@ pub fn installed() -> bool {
 /// # Errors
 /// When Mininet is missing or fails.
 pub fn run(nodes: usize) -> io::Result<Record> {
-    if !installed() {
+    let Some(python) = python() else {
         return Err(io::Error::new(io::ErrorKind::NotFound, "Mininet is not installed"));
-    }
+    };
     let mut record = Record::new("mininet", Shape::Star, nodes);
-    let output = Command::new("python3")
+    let output = Command::new(python)
         .args(["-c", SCRIPT, &nodes.to_string()])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
