@@ -21,7 +21,7 @@ const fn package(shown_by: &'static str, name: &'static str) -> Package {
     Package { shown_by, name }
 }
 
-const PACKAGES: [Package; 28] = [
+const PACKAGES: [Package; 31] = [
     // the tests that run natively
     package("ip", "iproute2"),
     package("ping", "iputils-ping"),
@@ -40,6 +40,10 @@ const PACKAGES: [Package; 28] = [
     package("bird", "bird2"),
     // containers, and the busybox below is what is in them
     package("systemd-nspawn", "systemd-container"),
+    // the tools that images of root file systems are made with
+    package("sfdisk", "fdisk"),
+    // what verifies units
+    package("systemd-analyze", "systemd"),
     // firewalls that doctor is tried on
     package("ufw", "ufw"),
     package("firewalld", "firewalld"),
@@ -56,6 +60,7 @@ const PACKAGES: [Package; 28] = [
     // the guest itself
     package("setpriv", "util-linux"),
     package(QEMU, "qemu-system-x86"),
+    package("qemu-img", "qemu-utils"),
 ];
 
 const QEMU: &str = "qemu-system-x86_64";

@@ -25,11 +25,17 @@ pub const ONLY_VM: &str = "needs the VM";
 
 /// Tests of the native suite that the guest leaves out, each with its target: what takes seconds
 /// here takes an emulated processor minutes, and nothing in it depends on the kernel.
-const TOO_SLOW: [(&str, &str); 1] =
-    [("cli", "examples::a_ring_of_a_thousand_routers_carries_packets_around_and_goes")];
+const TOO_SLOW: [(&str, &str); 2] = [
+    ("cli", "examples::a_ring_of_a_thousand_routers_carries_packets_around_and_goes"),
+    ("kernel", "image::"),
+];
 
 /// The part of a test's path that marks it for this tier.
 const MARK: &str = "vm_";
+/// The modules of tests that run before and after a reboot, with the same disk.
+const AROUND_REBOOT: [&str; 2] = ["::before::", "::after::"];
+/// What is in a script that has something to run after a reboot.
+const AFTER_REBOOT: &str = "= 2 ]; then";
 
 /// Emulated and on a busy machine, the whole suite takes minutes; a hang must end all the same.
 const LIMIT_SECONDS: u32 = 2400;
@@ -59,12 +65,14 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     build_image(root, &image)?;
     let built = build_tests(root)?;
     let script = image.join("job");
-    fs::write(&script, job(root, &built, &options)?)?;
+    let steps = job(root, &built, &options)?;
+    fs::write(&script, &steps)?;
 
     // However we end, the machine ends, too.
     let mut machine = Command::new("setpriv");
     machine.args(["--pdeathsig", "TERM"]).arg(root.join("vm/run.sh"));
     machine.arg("--limit").arg(options.limit.to_string());
+    machine.args(["--boots", if steps.contains(AFTER_REBOOT) { "2" } else { "1" }]);
     for share in shares(root, &built) {
         machine.arg("--share").arg(share);
     }
@@ -207,12 +215,19 @@ fn job(root: &Path, built: &Built, options: &Options) -> Result<String, Box<dyn 
             .filter(|name| name.contains(MARK))
             .filter(|name| options.filter.as_ref().is_none_or(|filter| name.contains(filter)))
             .collect();
-        if !wanted.is_empty() {
-            let heading = format!("{ONLY_VM}: {}", test.target);
-            step(&mut script, &heading, test, &format!("--ignored --exact {}", wanted.join(" ")))?;
-            steps += 1;
+        for (boot, names) in by_boot(&wanted) {
+            if !names.is_empty() {
+                let again = if boot == 1 { "" } else { ", after a reboot" };
+                let heading = format!("{ONLY_VM}: {}{again}", test.target);
+                writeln!(script, "if [ \"${{VM_BOOT:-1}}\" = {boot} ]; then")?;
+                let arguments = format!("--ignored --exact {}", names.join(" "));
+                step(&mut script, &heading, test, &arguments)?;
+                writeln!(script, "fi")?;
+                steps += 1;
+            }
         }
     }
+    writeln!(script, "[ \"${{VM_BOOT:-1}}\" = 1 ] || exit $status")?;
     for test in built.tests.iter().filter(|_| !options.only_vm) {
         let filter = options.filter.as_deref().map(|word| quoted(Path::new(word)));
         let heading = format!("native suite, in the guest: {}", test.target);
@@ -237,6 +252,19 @@ fn job(root: &Path, built: &Built, options: &Options) -> Result<String, Box<dyn 
     }
     script.push_str("exit $status\n");
     Ok(script)
+}
+
+/// In which boot tests run: most in the first, those of a reboot in two.
+fn by_boot(names: &[String]) -> [(u8, Vec<&str>); 3] {
+    let [before, after] = AROUND_REBOOT;
+    let those = |wanted: &dyn Fn(&str) -> bool| -> Vec<&str> {
+        names.iter().map(String::as_str).filter(|name| wanted(name)).collect()
+    };
+    [
+        (1, those(&|name| !name.contains(before) && !name.contains(after))),
+        (1, those(&|name| name.contains(before))),
+        (2, those(&|name| name.contains(after))),
+    ]
 }
 
 fn step(
@@ -310,6 +338,15 @@ mod tests {
     fn a_job_without_tests_is_an_error() {
         let options = parse(&[]).unwrap();
         assert!(job(Path::new("/tree"), &Built::default(), &options).is_err());
+    }
+
+    #[test]
+    fn tests_of_a_reboot_run_on_their_side_of_it() {
+        let names = ["vm_a::x", "vm_b::after::y", "vm_b::before::z"].map(str::to_owned);
+        let [once, before, after] = by_boot(&names);
+        assert_eq!(once, (1, vec!["vm_a::x"]));
+        assert_eq!(before, (1, vec!["vm_b::before::z"]));
+        assert_eq!(after, (2, vec!["vm_b::after::y"]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The only crate that touches the world: netlink, namespaces, the journal.
 
 pub mod babel;
+pub mod boot;
 pub mod client;
 mod error;
 mod facts;

@@ -9,7 +9,8 @@ const COMMAND: &str = "crates/netyard/src/";
 
 /// Who in `netyard-linux` writes files, and which. A name more is a decision: what is written must
 /// be found again by `down`, and after a power cut.
-const WRITERS: [(&str, &str); 11] = [
+const WRITERS: [(&str, &str); 12] = [
+    ("boot", "the unit that brings a yard up at boot"),
     ("client", "the lease it holds, and the name servers it is told"),
     ("files", "files that appear whole or not at all"),
     ("image", "a root file system, in a directory of its own that becomes whole by a rename"),

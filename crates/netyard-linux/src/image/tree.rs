@@ -555,6 +555,11 @@ impl Tree {
         }
     }
 
+    /// True when not even a few blocks are free.
+    fn is_full(&self) -> bool {
+        rustix::fs::fstatvfs(&self.root).is_ok_and(|space| space.f_bavail < 32)
+    }
+
     /// The name of an attribute that is set: labels of another machine's policy, and
     /// what overlays note for themselves, are not.
     fn wanted(&mut self, path: &Path, name: &[u8]) -> Result<Option<String>, Error> {
@@ -589,6 +594,11 @@ impl Tree {
             Err(errno) => {
                 let text = errno_text(errno);
                 match errno {
+                    // Not every file system has room for large ones, however empty it is.
+                    Errno::NOSPC | Errno::TOOBIG if !self.is_full() => {
+                        self.leave_out(path, Missing::Attribute(name));
+                        Ok(())
+                    }
                     Errno::NOSPC | Errno::DQUOT => Err(self.no_room(path)),
                     _ => Err(self.refuse(
                         path,

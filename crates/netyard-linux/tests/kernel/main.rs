@@ -6,6 +6,7 @@ mod bed;
 mod bridges;
 mod fake;
 mod firewall;
+mod image;
 mod kinds;
 mod nft;
 mod objects;

@@ -5,6 +5,7 @@
 
 mod alone;
 mod bad_input;
+mod boot;
 mod command;
 mod container;
 mod doctor;
@@ -28,6 +29,7 @@ mod service;
 mod site;
 mod ui;
 mod uplink;
+mod vm_boot;
 mod vm_container;
 mod vm_explain;
 mod vm_wireguard;
