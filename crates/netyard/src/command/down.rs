@@ -38,7 +38,13 @@ impl Down {
             if gone.anything {
                 let time = ui::duration(started.elapsed());
                 let size = ui::count(gone.nodes, "node");
-                return ui::print(&format!("down: {size} in {time}\n"));
+                ui::print(&format!("down: {size} in {time}\n"))?;
+                if netyard_linux::boot::is_enabled(&yard) {
+                    ui::hint(&format!(
+                        "it comes again at the next boot; `netyard disable --yard {yard}` ends that"
+                    ));
+                }
+                return Ok(());
             }
         }
         ui::print(&format!("down: yard `{yard}` was not up\n"))

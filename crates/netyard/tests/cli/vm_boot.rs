@@ -23,7 +23,7 @@ mod before {
         super::sh(
             "install $NETYARD_BIN /usr/local/bin/netyard
                    netyard enable --now -f /etc/netyard/lasting.yaml
-                   systemd-analyze verify --man=no netyard-lasting.service
+                   if systemd-analyze verify --man=no /etc/systemd/system/netyard-lasting.service 2>&1 | grep netyard; then exit 1; fi
                    test $(systemctl is-active netyard-lasting.service) = active
                    netyard plan --check -f /etc/netyard/lasting.yaml
                    netyard exec -f /etc/netyard/lasting.yaml a -- ping -c1 -W5 10.77.0.1",
@@ -46,13 +46,13 @@ mod after {
             "systemctl start netyard-lasting.service
                    netyard plan --check -f /etc/netyard/lasting.yaml
                    netyard exec -f /etc/netyard/lasting.yaml a -- ping -c1 -W5 10.77.0.1
-                   systemctl list-dependencies --before network-online.target >/dev/null
                    systemctl show -P Before netyard-lasting.service | grep -q network-online.target
                    systemctl stop netyard-lasting.service
-                   ! ip netns list | grep -q lasting
+                   if ip -o link | grep -q lasting; then exit 1; fi
+                   if netyard exec --yard lasting a -- true; then exit 1; fi
                    systemctl start netyard-lasting.service
                    netyard disable --yard lasting
-                   ! test -e /etc/systemd/system/netyard-lasting.service
+                   test ! -e /etc/systemd/system/netyard-lasting.service
                    netyard plan --check -f /etc/netyard/lasting.yaml
                    netyard down --yard lasting",
         );

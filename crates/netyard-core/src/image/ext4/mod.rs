@@ -102,7 +102,6 @@ impl<S: ReadAt> Ext4<S> {
             return damaged(format!("blocks of 2^{} bytes cannot be", 10 + u64::from(shift)));
         }
         let dynamic = superblock(&raw, 76) >= 1;
-        let first = superblock(&raw, 20);
         let block = 1024 << shift;
         let descriptor_size = match raw.le16(254) {
             Some(size) if wide && size != 0 => u32::from(size),
@@ -116,7 +115,8 @@ impl<S: ReadAt> Ext4<S> {
             inodes: superblock(&raw, 0),
             inodes_per_group: superblock(&raw, 40),
             inode_size: if dynamic { raw.le16(88).unwrap_or(128).into() } else { 128 },
-            descriptors: (u64::from(first) + 1) * u64::from(block),
+            // In the block after the superblock's, which is the first or the second.
+            descriptors: u64::from(block) * if block == 1024 { 2 } else { 1 },
             descriptor_size,
             wide,
         };
