@@ -74,6 +74,7 @@ checks! {
     prefix_64,
     neighbours,
     wireguard_silent,
+    tunnel_mtu,
 }
 
 /// How bad it is.

@@ -37,7 +37,7 @@ pub struct Facts {
     pub foreign_namespaces: BTreeSet<String>,
     /// Link kinds (as in `IFLA_INFO_KIND`) and qdiscs (as in `TCA_KIND`,
     /// prefixed `qdisc:`) that this kernel was found to lack, each with the
-    /// kernel option that would bring it.
+    /// kernel option that would bring it, or the device that may not be opened.
     pub missing_kinds: BTreeMap<String, String>,
     /// The prefixes this yard drew its addresses from when it was last brought
     /// up; they stay as long as the yard is up.

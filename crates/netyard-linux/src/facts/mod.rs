@@ -152,6 +152,9 @@ fn who_accepts_advertisements(
     Ok(())
 }
 
+/// What makes tuns and taps; it may be there and be root's alone.
+const TUN: &str = "/dev/net/tun";
+
 /// Those of `kinds` that this kernel does not have, each with the kernel option
 /// that would bring it. Found out by trying, in a namespace that is dropped
 /// again: a module may be there without being loaded, or be forbidden.
@@ -162,28 +165,44 @@ fn missing_kinds(kinds: &BTreeSet<String>) -> std::io::Result<BTreeMap<String, S
         .map(|(kind, option)| (kind.to_owned(), option))
         .chain(qdiscs.map(|(kind, option)| (format!("qdisc:{kind}"), option)))
         .collect();
-    if kinds.is_empty() || !netns::has_root() {
+    if kinds.is_empty() {
         return Ok(BTreeMap::new());
     }
-    Worker::run(|worker| {
-        worker.create(None)?;
-        let mut socket = Socket::open(Protocol::Route)?;
-        let mut missing = BTreeMap::new();
-        for kind in kinds {
-            if !has_kind(&mut socket, kind)? {
-                let option = options.get(kind).copied().unwrap_or_default();
-                missing.insert(kind.clone(), option.to_owned());
-            }
+    let missing = if netns::has_root() {
+        Worker::run(|worker| {
+            worker.create(None)?;
+            try_kinds(kinds)
+        })??
+    } else {
+        // The kernel may forbid it: then `up` will say so.
+        let told = netns::apart(|| Ok(try_kinds(kinds)?.join("\n"))).unwrap_or_default();
+        told.lines().map(str::to_owned).collect()
+    };
+    let option = |kind: String| {
+        let there = kind == "tun" && Path::new(TUN).exists();
+        let option = if there { TUN } else { options.get(&kind).copied().unwrap_or_default() };
+        (kind, option.to_owned())
+    };
+    Ok(missing.into_iter().map(option).collect())
+}
+
+/// Those that cannot be made where the calling thread is.
+fn try_kinds(kinds: &BTreeSet<String>) -> std::io::Result<Vec<String>> {
+    let mut socket = Socket::open(Protocol::Route)?;
+    let mut missing = Vec::new();
+    for kind in kinds {
+        if !has_kind(&mut socket, kind)? {
+            missing.push(kind.clone());
         }
-        Ok(missing)
-    })?
+    }
+    Ok(missing)
 }
 
 fn has_kind(socket: &mut Socket, kind: &str) -> std::io::Result<bool> {
     let request = match (kind, kind.strip_prefix("qdisc:")) {
         ("tun", _) => {
             let flags = OFlags::RDWR | OFlags::CLOEXEC;
-            return Ok(rustix::fs::open("/dev/net/tun", flags, Mode::empty()).is_ok());
+            return Ok(rustix::fs::open(TUN, flags, Mode::empty()).is_ok());
         }
         ("bridge-vlan", _) => crate::netlink::vlan_bridge(),
         (_, Some(qdisc)) => crate::netlink::bare_qdisc(qdisc),

@@ -19,7 +19,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space}
 pub use aboard::Aboard;
 pub use child::Inside;
 pub use publish::{Published, Sort, all_netns, yards};
-pub use user::{become_rootless, enter_keeper, has_proc, has_root, stay_in};
+pub use user::{apart, become_rootless, enter_keeper, has_proc, has_root, stay_in};
 
 /// What sets a netyard namespace apart: its fd, and that of its UTS namespace
 /// if it has one.

@@ -1,7 +1,7 @@
 //! Without root: a user namespace in which the caller is root.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
@@ -87,6 +87,38 @@ fn own_run(scratch: &Path) -> io::Result<()> {
     // `down` could not remove a directory on which something is mounted.
     let _ = rustix::mount::unmount(&new, UnmountFlags::DETACH);
     Ok(())
+}
+
+/// Does something in a user and network namespace that go with it, without rights:
+/// in a child of the calling process, which must have one thread. Gives what it says.
+pub fn apart(work: impl FnOnce() -> io::Result<String>) -> io::Result<String> {
+    let (mut hears, tells) = io::pipe()?;
+    // SAFETY: of a process of one thread the child is a whole copy; it leaves without
+    // running what the parent will run at its end.
+    let child = match unsafe { libc::fork() } {
+        -1 => return Err(io::Error::last_os_error()),
+        0 => {
+            let told = speak(work, tells);
+            // SAFETY: it ends here.
+            unsafe { libc::_exit(i32::from(told.is_err())) }
+        }
+        child => rustix::process::Pid::from_raw(child),
+    };
+    drop(tells);
+    let mut told = String::new();
+    let heard = hears.read_to_string(&mut told);
+    let ended = rustix::process::waitpid(child, rustix::process::WaitOptions::empty())?;
+    heard?;
+    match ended.and_then(|(_, status)| status.exit_status()) {
+        Some(0) => Ok(told),
+        _ => Err(io::ErrorKind::Other.into()),
+    }
+}
+
+fn speak(work: impl FnOnce() -> io::Result<String>, mut tells: io::PipeWriter) -> io::Result<()> {
+    // SAFETY: no file descriptors are unshared.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNET)? };
+    tells.write_all(work()?.as_bytes())
 }
 
 /// Moves the calling process, which must have one thread, into a keeper's user,

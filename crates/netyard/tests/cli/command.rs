@@ -145,6 +145,32 @@ hint: run netyard as root, or keep the yard in namespaces of its own
     assert_eq!(tree(Path::new("/run")), Vec::<PathBuf>::new());
 }}
 
+alone! { User, fn a_kernel_without_a_kind_is_named_before_anything_is_made() {
+    let site = Site::new("yard: k\nnodes: { a: { interfaces: { d: { kind: dummy } } } }\n");
+    // Kernels differ: what one refuses, netyard must tell, and nothing else.
+    let line = ["-Urn", "ip", "link", "add", "d", "type", "dummy"];
+    let has = std::process::Command::new("unshare").args(line).output().unwrap().status.success();
+    for command in ["plan", "up"] {
+        let output = site.run(command);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), has, "{command}: {said}");
+        assert_eq!(said.contains("error[kind-missing]: this kernel has no `dummy`"), !has, "{said}");
+        assert_eq!(said.contains("CONFIG_DUMMY"), !has, "{said}");
+    }
+    if has {
+        site.ok("down");
+    }
+    // A device that is root's alone is no lack of the kernel.
+    let site = Site::new("yard: t\nnodes: { a: { interfaces: { t: { kind: tun } } } }\n");
+    let opened = std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok();
+    let output = site.run("plan");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let forbidden = Path::new("/dev/net/tun").exists() && !opened;
+    assert_eq!(said.contains("error[device-forbidden]: a `tun` needs `/dev/net/tun`"), forbidden, "{said}");
+    assert_eq!(output.status.success(), opened, "{said}");
+    assert_eq!(site.processes(), Vec::<PathBuf>::new());
+}}
+
 alone! { User, fn exec_ends_as_the_command_ends() {
     let site = Site::new(PAIR);
     site.netyard("exec a -- true").assert().code(1).stderr_eq(str![[r#"

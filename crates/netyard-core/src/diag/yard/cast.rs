@@ -101,6 +101,14 @@ pub fn kind_missing(what: &str, option: &str, span: Span) -> Diagnostic {
         .hint(format!("it needs a kernel with `{option}`"))
 }
 
+/// A kind whose device the caller may not open.
+pub fn device_forbidden(what: &str, device: &str, span: Span) -> Diagnostic {
+    let message = format!("a `{what}` needs `{device}`, which you may not open");
+    Diagnostic::error("device-forbidden", message)
+        .at(span, "first needed here")
+        .hint(format!("run netyard as root, or let root `chmod 666 {device}`, as most systems do"))
+}
+
 /// A kernel name that must be exact and is taken.
 pub fn name_taken(name: &str, span: Span, first: Span) -> Diagnostic {
     Diagnostic::error("name-taken", format!("two interfaces of one namespace are called `{name}`"))

@@ -89,7 +89,10 @@ pub(super) fn kinds(cast: &Cast<'_>, segments: &Segments, facts: &Facts, report:
     for (word, span) in used {
         if let Some(option) = facts.missing_kinds.get(word) {
             let word = word.trim_start_matches("qdisc:");
-            report.push(diag::kind_missing(word, option, span));
+            report.push(match option.starts_with('/') {
+                true => diag::device_forbidden(word, option, span),
+                false => diag::kind_missing(word, option, span),
+            });
         }
     }
 }

@@ -6,6 +6,7 @@ mod filter;
 mod host;
 mod limit;
 mod nat;
+mod protocol;
 mod vm_firewall;
 
 use std::io::ErrorKind;

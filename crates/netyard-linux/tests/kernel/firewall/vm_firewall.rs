@@ -70,3 +70,33 @@ firewall:
         assert_eq!(lab.tcp("world", "192.168.10.2:80"), Silent);
     });
 }
+
+#[test]
+#[ignore = "needs the VM tier: the kernel's log"]
+fn what_rules_note_is_in_the_kernels_log() {
+    // There is this setting in the machine's own namespace alone.
+    let is_machine = std::fs::write("/proc/sys/net/netfilter/nf_log_all_netns", "1").is_ok();
+    let text = sides(
+        r#"
+    input:
+      policy: drop
+      log: "stray: "
+      deny: [{ tcp: 81, log: "eighty-one: " }]
+      allow: [ping, { tcp: 80, log: true }]
+"#,
+    );
+    lab(&text, |lab| {
+        let _open: Vec<_> = (80..83).map(|port| lab.listen("gw", port)).collect();
+        lab.ready("in", bare(GW_IN[0]));
+        let answers = [80, 81, 82].map(|port| lab.tcp("in", &at(GW_IN, port)[0]));
+        assert_eq!(answers, [Open, Silent, Silent]);
+    });
+    if is_machine {
+        let log = sh("dmesg");
+        for line in ["IN=inside", "eighty-one: IN=inside", "stray: IN=inside"] {
+            assert!(log.contains(line), "no `{line}` in {log}");
+        }
+        let noted = |port: u16| log.lines().filter(|l| l.contains(&format!("DPT={port} "))).count();
+        assert!([80, 81, 82].iter().all(|port| noted(*port) > 0), "{log}");
+    }
+}

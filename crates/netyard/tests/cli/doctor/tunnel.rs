@@ -23,3 +23,15 @@ alone! { Root, fn a_tunnel_whose_peer_does_not_answer_is_named() {
     patient.is_free_of("wireguard-silent");
     patient.netyard("down");
 }}
+
+alone! { Root, fn a_tunnel_whose_packets_are_longer_than_the_way_takes_is_named() {
+    let mut patient = Patient::yard(&two("userspace"));
+    patient.netyard("up");
+    patient.netyard("exec gw1 -- ping -n -c1 -W9 10.9.0.1");
+    patient.is_free_of("tunnel-mtu");
+    patient.netyard("exec gw1 -- ip link set wan mtu 1400");
+    patient.suffers("tunnel-mtu", &[("mtu", json!(1420)), ("way", json!("wan")), ("way-mtu", json!(1400))]);
+    patient.netyard("up");
+    patient.is_free_of("tunnel-mtu");
+    patient.netyard("down");
+}}
