@@ -9,8 +9,9 @@ const ESP: i32 = 50;
 const AH: i32 = 51;
 const GRE: i32 = 47;
 const SCTP: i32 = 132;
-/// With nothing behind its header (RFC 4302, 2).
-const AUTHENTICATED: [u8; 12] = [59, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+/// RFC 4302, 2, and four bytes of a protocol to experiment with: a packet with nothing
+/// behind this header is none to connection tracking over IPv6 (`ipv6_skip_exthdr`).
+const AUTHENTICATED: [u8; 16] = [253, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 7, 7, 7, 7];
 /// RFC 4303, 2.
 const ENCRYPTED: [u8; 12] = [0, 0, 1, 0, 0, 0, 0, 1, 7, 7, 7, 7];
 
