@@ -176,7 +176,7 @@ configure_guest() {
         systemd-{update-done,pcrmachine,tpm2-setup,tpm2-setup-early,binfmt,boot-random-seed}.service \
         systemd-{networkd,networkd-wait-online,resolved,tmpfiles-clean}.{service,timer} ldconfig.service \
         apt-daily{,-upgrade}.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
-        dnsmasq.service babeld.service hostapd.service wpa_supplicant.service nftables.service \
+        dnsmasq.service babeld.service frr.service hostapd.service wpa_supplicant.service nftables.service \
         proc-sys-fs-binfmt_misc.automount dev-hugepages.mount sys-kernel-{debug,tracing}.mount \
         modprobe@{configfs,drm,efi_pstore,fuse,dm_mod,loop}.service; do
         case $unit in systemd-networkd.service | systemd-resolved.service) continue ;; esac

@@ -21,7 +21,7 @@ const fn package(shown_by: &'static str, name: &'static str) -> Package {
     Package { shown_by, name }
 }
 
-const PACKAGES: [Package; 31] = [
+const PACKAGES: [Package; 32] = [
     // the tests that run natively
     package("ip", "iproute2"),
     package("ping", "iputils-ping"),
@@ -38,6 +38,7 @@ const PACKAGES: [Package; 31] = [
     package("radvd", "radvd"),
     package("babeld", "babeld"),
     package("bird", "bird2"),
+    package("/usr/lib/frr/zebra", "frr"),
     // containers, and the busybox below is what is in them
     package("systemd-nspawn", "systemd-container"),
     // the tools that images of root file systems are made with

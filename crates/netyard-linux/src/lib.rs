@@ -28,6 +28,7 @@ mod state_dir;
 pub mod supervise;
 mod sysctl;
 mod sysctl_files;
+mod systemd;
 mod trace;
 pub mod wireguard;
 

@@ -82,6 +82,8 @@ enum Command {
     Shell(command::shell::Shell),
     Logs(command::logs::Logs),
     Restart(command::restart::Restart),
+    Stop(command::stop::Stop),
+    Start(command::start::Start),
     Explain(command::explain::Explain),
     Set(command::set::Set),
     Doctor(command::doctor::Doctor),
@@ -103,6 +105,8 @@ enum Command {
     Keeper(command::keeper::Keeper),
     #[command(hide = true)]
     Supervisor(command::supervisor::Supervisor),
+    #[command(hide = true)]
+    Service(command::service::Service),
     #[command(hide = true)]
     Serve(command::serve::Serve),
     #[command(hide = true)]
@@ -137,6 +141,8 @@ pub fn run() -> Result {
         Command::Shell(c) => c.run(),
         Command::Logs(c) => c.run(),
         Command::Restart(c) => c.run(),
+        Command::Stop(c) => c.run(),
+        Command::Start(c) => c.run(),
         Command::Explain(c) => c.run(),
         Command::Set(c) => c.run(),
         Command::Doctor(c) => c.run(),
@@ -156,6 +162,7 @@ pub fn run() -> Result {
         Command::Man(c) => c.run(),
         Command::Keeper(c) => c.run(),
         Command::Supervisor(c) => c.run(),
+        Command::Service(c) => c.run(),
         Command::Serve(c) => c.run(),
         Command::Client(c) => c.run(),
         Command::Wireguard(c) => c.run(),

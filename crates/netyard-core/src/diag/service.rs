@@ -6,7 +6,7 @@ use super::{Diagnostic, Span};
 pub fn bad_after(text: &str, span: Span) -> Diagnostic {
     Diagnostic::error("bad-after", format!("`{text}` is nothing that a service can come after"))
         .at(span, "")
-        .hint("write a service, `node:service`, `address eth0`, `carrier eth0` or `lease eth0`")
+        .hint("write a service, `node:service`, `address eth0`, `carrier eth0`, `lease eth0` or `neighbour eth0`")
 }
 
 /// Where metrics cannot be served.
@@ -76,19 +76,16 @@ pub fn circle(names: &str, span: Span) -> Diagnostic {
         .at(span, "so none of them would ever start")
 }
 
-/// A routing daemon in a node that passes nothing on.
-pub fn no_forwarding(node: &str, service: &str, span: Span) -> Diagnostic {
-    Diagnostic::warning(
-        "no-forwarding",
-        format!("`{node}` runs `{service}` and passes no packets on"),
-    )
-    .at(span, "ways that lead through it end there")
-    .hint("write `forward: true`, or `forward: false` where that is meant")
-}
-
 /// A file to include that is not told by its whole path.
 pub fn bad_config(path: &str, span: Span) -> Diagnostic {
     Diagnostic::error("bad-config", format!("`{path}` is not the whole path of a file"))
         .at(span, "")
         .hint("write a path that begins with `/`")
+}
+
+/// A configuration in the yard's file, and one beside it.
+pub fn text_and_config(span: Span) -> Diagnostic {
+    Diagnostic::error("text-and-config", "there are both `text` and `config`".to_owned())
+        .at(span, "the daemons read one file")
+        .hint("leave one of them out")
 }

@@ -334,7 +334,7 @@ pub(super) fn needs<'o>(objects: impl Iterator<Item = Option<&'o Object>>) -> Ve
             Need::Process(place, name) => Some((*found.get(&(place, name.as_str()))?, number)),
             // The client is ready when it has one.
             Need::Lease(id) => {
-                let client = format!("client-{}", id.name);
+                let client = crate::service::client::process_name(&id.name);
                 Some((*found.get(&(&id.place, client.as_str()))?, number))
             }
             _ => None,

@@ -9,8 +9,8 @@
 //!     in: [{ prefix: 0.0.0.0/0, eq: 0, action: deny }]
 //! ```
 //!
-//! What babeld would set in the kernel is left to netyard (`skip-kernel-setup`): a
-//! node that is to pass packets on says `forward: true`.
+//! What babeld would set in the kernel is left to netyard (`skip-kernel-setup`). Its
+//! node is a router: it passes packets on unless the file says `forward: false`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -213,6 +213,7 @@ impl Babel {
             ready: Ready::Socket("{dir}/babeld.sock".to_owned()),
             files: vec![ProcessFile::new("babeld.conf", self.configuration(scene))],
             keep: true,
+            confined: true,
             ..Process::new(scene.place.clone(), &scene.name.value, program)
         };
         self.care.apply(&mut process);

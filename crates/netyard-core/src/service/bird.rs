@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::{CARE, Care, Scene, Service};
-use crate::diag::Report;
+use crate::diag::{Report, Span};
 use crate::shape::{Field, Record, Shape, Type};
 use crate::state::{Process, ProcessFile, Program, Ready, Reload};
 
@@ -33,26 +33,23 @@ pub struct Bird {
     text: Option<String>,
     config: Option<String>,
     router_id: Option<IpAddr>,
+    pub(super) span: Span,
     pub(super) care: Care,
 }
 
 /// Reads the keys.
 pub(super) fn parse(record: &Record, report: &mut Report) -> Option<Service> {
     let config = record.text("config");
-    if let Some(path) = config.as_ref().filter(|path| !is_plain_path(&path.value)) {
+    if let Some(path) = config.as_ref().filter(|path| !super::care::is_plain_path(&path.value)) {
         report.push(crate::diag::service::bad_config(&path.value, path.span));
     }
     Some(Service::Bird(Bird {
         text: record.text("text").map(|text| text.value),
         config: config.map(|path| path.value),
         router_id: record.ip("router-id").map(|ip| ip.value),
+        span: record.span,
         care: Care::from_record(record, report),
     }))
-}
-
-/// True for a path that can stand in a configuration as it is.
-fn is_plain_path(path: &str) -> bool {
-    path.starts_with('/') && !path.contains(['"', '\n', '\\'])
 }
 
 /// An IPv4 address of the node that can stand for it.
@@ -77,6 +74,7 @@ impl Bird {
             files: vec![ProcessFile::new("bird.conf", self.configuration(scene))],
             // BIRD reads its configuration anew and keeps what it learnt.
             reload: Reload::Signal("HUP".to_owned()),
+            confined: true,
             ..Process::new(scene.place.clone(), &scene.name.value, program)
         };
         self.care.apply(&mut process);

@@ -20,7 +20,7 @@ pub static CARE: Shape = Shape {
         Field::new(
             "after",
             Type::OneOrMore(&Type::Text),
-            "What must be there first: a service (`babeld`, `r2:babeld`), `address eth0` (usable, no longer tentative), `carrier eth0`, `lease eth0`.",
+            "What must be there first: a service (`babeld`, `r2:babeld`), `address eth0` (usable, no longer tentative), `carrier eth0`, `lease eth0`, `neighbour eth0` (somebody answers on its link).",
         ),
         Field::new(
             "environment",
@@ -43,6 +43,8 @@ pub enum Wish {
     Carrier(String),
     /// A lease for one.
     Lease(String),
+    /// Somebody who answers on its link.
+    Neighbour(String),
 }
 
 /// How a service is cared for.
@@ -97,6 +99,11 @@ impl Care {
     }
 }
 
+/// True for a path that can stand in a configuration as it is.
+pub(super) fn is_plain_path(path: &str) -> bool {
+    path.starts_with('/') && !path.contains(['"', '\n', '\\'])
+}
+
 fn wish(text: &str) -> Option<Wish> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let owned = |text: &str| text.to_owned();
@@ -104,6 +111,7 @@ fn wish(text: &str) -> Option<Wish> {
         ["address", interface] => Some(Wish::Address(owned(interface))),
         ["carrier", interface] => Some(Wish::Carrier(owned(interface))),
         ["lease", interface] => Some(Wish::Lease(owned(interface))),
+        ["neighbour", interface] => Some(Wish::Neighbour(owned(interface))),
         [name] => match name.split_once(':') {
             None => Some(Wish::Service(None, owned(name))),
             Some((node, name)) if !node.is_empty() && !name.is_empty() => {

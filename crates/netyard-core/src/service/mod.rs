@@ -24,6 +24,7 @@ pub mod dhcp4;
 pub mod dhcp6;
 pub mod dns;
 pub mod dnsmasq;
+mod frr;
 pub mod lease;
 pub mod metrics;
 pub mod ra;
@@ -33,6 +34,7 @@ pub mod served;
 pub use babel::{Babel, INTERFACE as BABEL_INTERFACE, RULE as BABEL_RULE};
 pub use bird::Bird;
 pub use care::{CARE, Care, Wish};
+pub use frr::Frr;
 pub(crate) use run::ready;
 pub use run::{READY, Run};
 
@@ -49,6 +51,7 @@ use crate::state::{Place, Process};
 pub enum Service {
     Babel(Babel),
     Bird(Bird),
+    Frr(Frr),
     Run(Run),
 }
 
@@ -67,6 +70,7 @@ pub struct ServiceEntry {
 pub static SERVICES: &[ServiceEntry] = &[
     ServiceEntry { word: "babeld", shape: &babel::SHAPE, parse: babel::parse },
     ServiceEntry { word: "bird", shape: &bird::SHAPE, parse: bird::parse },
+    ServiceEntry { word: "frr", shape: &frr::SHAPE, parse: frr::parse },
 ];
 
 /// What a service of any other name is.
@@ -76,7 +80,7 @@ pub static OTHER: ServiceEntry =
 /// Names that netyard's own processes have.
 const RESERVED: [&str; 4] = ["services", "dnsmasq", "metrics", crate::container::NAME];
 /// Beginnings of such names.
-const RESERVED_HEADS: [&str; 3] = ["wireguard-", "client-", "dnsmasq-"];
+const RESERVED_HEADS: [&str; 4] = ["wireguard-", "client-", "dnsmasq-", "frr-"];
 
 /// What a service of that name is.
 pub fn entry(name: &str) -> &'static ServiceEntry {
@@ -120,6 +124,7 @@ impl Service {
         match self {
             Self::Babel(babel) => &babel.care,
             Self::Bird(bird) => &bird.care,
+            Self::Frr(frr) => &frr.care,
             Self::Run(run) => &run.care,
         }
     }
@@ -128,15 +133,17 @@ impl Service {
     pub fn interfaces(&self) -> Vec<Spanned<String>> {
         match self {
             Self::Babel(babel) => babel.interfaces(),
-            Self::Bird(_) | Self::Run(_) => Vec::new(),
+            Self::Bird(_) | Self::Frr(_) | Self::Run(_) => Vec::new(),
         }
     }
 
-    /// Where it says what a router says: its node is to pass packets on.
+    /// Where it says what a router says: its node passes packets on.
     pub fn routes(&self) -> Option<Span> {
         match self {
             Self::Babel(babel) => Some(babel.span()),
-            Self::Bird(_) | Self::Run(_) => None,
+            Self::Bird(bird) => Some(bird.span),
+            Self::Frr(frr) => Some(frr.span),
+            Self::Run(_) => None,
         }
     }
 
@@ -145,6 +152,7 @@ impl Service {
         match self {
             Self::Babel(babel) => vec![babel.process(scene)],
             Self::Bird(bird) => vec![bird.process(scene)],
+            Self::Frr(frr) => frr.processes(scene),
             Self::Run(run) => vec![run.process(scene)],
         }
     }

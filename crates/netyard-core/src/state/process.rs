@@ -30,6 +30,9 @@ pub struct Process {
     pub environment: BTreeMap<String, String>,
     /// The user it runs as; none: as netyard itself.
     pub user: Option<String>,
+    /// The user that its directories belong to, where it becomes that by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// What is done when it has ended by itself.
     pub restart: Restart,
     /// When it counts as started.
@@ -44,6 +47,10 @@ pub struct Process {
     pub reload: Reload,
     /// It has a directory of data that survives it.
     pub keep: bool,
+    /// It needs nothing of the machine but its network and its own directories:
+    /// where it can be kept from the rest, it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confined: bool,
 }
 
 /// What a process runs.
@@ -118,6 +125,8 @@ pub enum Need {
     Carrier(InterfaceId),
     /// A client has a lease for the interface.
     Lease(InterfaceId),
+    /// Somebody answers on the interface's link.
+    Neighbour(InterfaceId),
 }
 
 impl fmt::Display for Need {
@@ -127,6 +136,7 @@ impl fmt::Display for Need {
             Self::Address(id) => write!(f, "address of {id}"),
             Self::Carrier(id) => write!(f, "carrier of {id}"),
             Self::Lease(id) => write!(f, "lease of {id}"),
+            Self::Neighbour(id) => write!(f, "neighbour at {id}"),
         }
     }
 }
@@ -169,6 +179,7 @@ impl Process {
             program,
             environment: BTreeMap::new(),
             user: None,
+            owner: None,
             restart: Restart::Always,
             ready: Ready::Started,
             patience: PATIENCE,
@@ -176,6 +187,7 @@ impl Process {
             files: Vec::new(),
             reload: Reload::Restart,
             keep: false,
+            confined: false,
         }
     }
 

@@ -5,7 +5,7 @@ use super::Node;
 use super::gather::{Cast, Role};
 use crate::diag::{Report, Span, client as say};
 use crate::interface::Kind;
-use crate::service::client::{ClientConfig, VERSION};
+use crate::service::client::{ClientConfig, FILE, VERSION, process_name};
 use crate::spec::SourcesSpec;
 use crate::state::{File, InterfaceId, Place, Process, ProcessFile, Program};
 
@@ -18,7 +18,7 @@ pub(super) fn sources(cast: &Cast<'_>, interface: usize) -> SourcesSpec {
 pub(super) fn has_client(cast: &Cast<'_>, node: usize) -> bool {
     cast.nodes[node].interfaces.iter().any(|interface| {
         let sources = sources(cast, *interface);
-        sources.dhcp.or(sources.dhcp6).is_some()
+        sources.dhcp.or(sources.dhcp6).or(sources.ra).is_some()
     })
 }
 
@@ -26,7 +26,7 @@ pub(super) fn has_client(cast: &Cast<'_>, node: usize) -> bool {
 pub(super) fn name(cast: &Cast<'_>, interface: usize) -> Option<String> {
     let sources = sources(cast, interface);
     let has = sources.dhcp.or(sources.dhcp6).is_some();
-    has.then(|| format!("client-{}", cast.interfaces[interface].name))
+    has.then(|| process_name(&cast.interfaces[interface].name))
 }
 
 /// `resolv.conf` of a node whose clients write into it.
@@ -66,7 +66,9 @@ pub(super) fn processes(cast: &Cast<'_>, index: usize, node: &Node) -> Vec<Proce
     let mut processes = Vec::new();
     for &interface in &cast.nodes[index].interfaces {
         let sources = sources(cast, interface);
-        if sources.dhcp.or(sources.dhcp6).is_none() {
+        let resolver = node.place != Place::Host && spec.is_none_or(|s| s.dns.is_none());
+        let ra = resolver && sources.ra.or(sources.dhcp6).is_some();
+        if sources.dhcp.or(sources.dhcp6).is_none() && !ra {
             continue;
         }
         let id = cast.id(interface);
@@ -78,7 +80,8 @@ pub(super) fn processes(cast: &Cast<'_>, index: usize, node: &Node) -> Vec<Proce
             dhcp4: sources.dhcp.is_some(),
             dhcp6: sources.dhcp6.is_some(),
             hostname: Some(hostname.unwrap_or_else(|| node.name.to_string())),
-            resolver: node.place != Place::Host && spec.is_none_or(|s| s.dns.is_none()),
+            ra,
+            resolver,
         };
         processes.push(process(&id, &config));
     }
@@ -89,9 +92,9 @@ fn process(id: &InterfaceId, config: &ClientConfig) -> Process {
     let words = ["client", "{dir}/client.json", "{data}"].map(str::to_owned).to_vec();
     let content = serde_json::to_string_pretty(config).unwrap_or_default();
     Process {
-        files: vec![ProcessFile::new("client.json", content)],
+        files: vec![ProcessFile::new(FILE, content)],
         keep: true,
-        ..Process::new(id.place.clone(), &format!("client-{}", id.name), Program::Netyard(words))
+        ..Process::new(id.place.clone(), &process_name(&id.name), Program::Netyard(words))
     }
 }
 

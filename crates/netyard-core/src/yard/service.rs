@@ -4,12 +4,12 @@ use super::address::Addressing;
 use super::container;
 use super::gather::{Cast, LOOPBACK, Role};
 use super::naming::Names;
-use crate::diag::{Report, Span, Spanned, service as say, yard as diag};
+use crate::diag::{Report, Spanned, service as say, yard as diag};
 use crate::facts::Facts;
 use crate::interface::Kind;
 use crate::name::NodeName;
 use crate::service::{Scene, Wire, Wish};
-use crate::spec::ServiceSpec;
+use crate::spec::{NodeSpec, ServiceSpec};
 use crate::state::{Need, Place, Process};
 
 /// By node.
@@ -59,9 +59,6 @@ fn of_node(
             wires: wires(cast, plan, names, node),
         };
         check_interfaces(cast, node, &spec.service.interfaces(), report);
-        if let Some(span) = spec.service.routes() {
-            check_forwarding(cast, node, &spec.name.value, span, report);
-        }
         let needs = needs(cast, node, &spec.service.care().after, report);
         for mut process in spec.service.processes(&scene) {
             come_after(&mut process, &needs);
@@ -117,13 +114,15 @@ fn check_interfaces(
     }
 }
 
-/// A node that finds ways for others passes nothing on.
-fn check_forwarding(cast: &Cast<'_>, node: usize, name: &str, span: Span, report: &mut Report) {
-    let Some(spec) = cast.nodes[node].spec.filter(|_| !cast.is_host(node)) else { return };
+/// Where a node says that it is a router: by `forward:`, or, left out, by a daemon
+/// that announces ways through it. What `sysctl:` says of forwarding stands.
+pub(super) fn forwards(node: &NodeSpec) -> Option<Spanned<bool>> {
     let set = |(key, _): &(Spanned<String>, Spanned<String>)| key.value.contains("forward");
-    if spec.forward.is_none() && !spec.sysctl.iter().any(set) {
-        report.push(say::no_forwarding(cast.nodes[node].name.as_str(), name, span));
+    if node.forward.is_some() || node.sysctl.iter().any(set) {
+        return node.forward.clone();
     }
+    let mut daemons = node.services.iter().filter_map(|spec| spec.service.routes());
+    daemons.next().map(|span| Spanned::new(true, span))
 }
 
 /// The client whose lease is waited for.
@@ -153,6 +152,7 @@ fn need(cast: &Cast<'_>, node: usize, wish: &Spanned<Wish>, report: &mut Report)
         Wish::Address(name) => interface(name).map(Need::Address),
         Wish::Carrier(name) => interface(name).map(Need::Carrier),
         Wish::Lease(name) => interface(name).map(Need::Lease),
+        Wish::Neighbour(name) => interface(name).map(Need::Neighbour),
         Wish::Service(other, name) => {
             let other = match other {
                 None => node,

@@ -94,7 +94,7 @@ fn seat(cast: &Cast<'_>, network: usize, report: &mut Report) -> Option<Seat> {
 
 pub(super) fn is_router(cast: &Cast<'_>, interface: usize) -> bool {
     let node = cast.nodes[cast.interfaces[interface].node].spec;
-    node.and_then(|n| n.forward.as_ref()).is_some_and(|forward| forward.value)
+    node.and_then(super::service::forwards).is_some_and(|forward| forward.value)
 }
 
 /// The name servers of a network, and its domain, for `resolv.conf`.
@@ -161,6 +161,7 @@ impl Serving {
         process.files = vec![ProcessFile::new("services.json", text)];
         process.ready = Ready::Notify;
         process.reload = Reload::Signal("HUP".to_owned());
+        process.confined = true;
         process
     }
 
@@ -174,6 +175,7 @@ impl Serving {
         process.files = vec![ProcessFile::new("dnsmasq.conf", texts.collect())];
         let has_names = networks.iter().any(|network| network.dns.is_some());
         process.ready = Ready::Udp(if has_names { DNS_PORT } else { DHCP_PORT });
+        process.confined = true;
         process
     }
 }

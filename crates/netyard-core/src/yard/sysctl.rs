@@ -339,18 +339,22 @@ impl Settings<'_, '_> {
         }
     }
 
-    /// `forward:`; and a netns node that says nothing is no router, whatever
+    /// `forward:`, or what a routing daemon needs; and a netns node that says nothing is no router, whatever
     /// the host is: a new namespace copies the host's IPv4 settings
     /// (devinet_init_net, net/ipv4/devinet.c).
     fn add_forwarding(&mut self) {
-        let said = self.node.spec.and_then(|s| s.forward.as_ref());
         // What a container may write is its own affair.
         let container = self.node.spec.and_then(|s| s.container.as_ref());
         let own = container.is_some_and(|said| said.proc_sys != ProcSys::ReadOnly);
         let is_netns = self.node.place != Place::Host && !own;
+        let said = self.node.spec.and_then(|spec| match is_netns {
+            true => super::service::forwards(spec),
+            // What the host passes on is not for a daemon to say.
+            false => spec.forward.clone(),
+        });
         for path in FORWARD {
             let key = (None, path.to_owned());
-            match said {
+            match &said {
                 Some(said) => {
                     let value = said.as_ref().map(|v| if *v { "1" } else { "0" }.to_owned());
                     self.set(key, &value, said.span);

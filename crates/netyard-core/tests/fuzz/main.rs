@@ -112,6 +112,17 @@ fn dhcp4() {
 }
 
 #[test]
+fn dhcp6() {
+    let mut pool = target::pool6();
+    fuzz("dhcp6", |input| target::dhcp6(&mut pool, input));
+}
+
+#[test]
+fn icmp6() {
+    fuzz("icmp6", target::icmp6);
+}
+
+#[test]
 fn dns() {
     let (mut resolver, mut clock) = (target::resolver(), 1);
     fuzz("dns", |input| target::dns(&mut resolver, &mut clock, input));

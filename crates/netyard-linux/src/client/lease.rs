@@ -27,6 +27,9 @@ pub struct Held {
     /// By DHCPv6, likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub v6: Option<(Lease6, u64)>,
+    /// What routers said of names; it is asked for again rather than written down.
+    #[serde(skip)]
+    pub names: super::ra::Names,
 }
 
 /// What the client holds whose directory this is; none where it holds nothing, or
@@ -48,6 +51,7 @@ impl Held {
             version: VERSION,
             v4: self.v4.filter(|(_, until)| *until > now),
             v6: self.v6.filter(|(_, until)| *until > now),
+            names: self.names,
         }
     }
 
@@ -67,7 +71,14 @@ impl Held {
     pub fn servers(&self) -> Vec<IpAddr> {
         let v4 = self.v4.iter().flat_map(|(lease, _)| &lease.dns).copied().map(IpAddr::V4);
         let v6 = self.v6.iter().flat_map(|(lease, _)| &lease.dns).copied().map(IpAddr::V6);
-        v4.chain(v6).collect()
+        let said = self.names.values().flat_map(|told| &told.servers).copied().map(IpAddr::V6);
+        let mut all: Vec<IpAddr> = Vec::new();
+        for server in v4.chain(v6).chain(said) {
+            if !all.contains(&server) {
+                all.push(server);
+            }
+        }
+        all
     }
 
     /// Domains that are tried after a short name.
@@ -75,7 +86,8 @@ impl Held {
         let v4 = self.v4.iter().flat_map(|(lease, _)| &lease.search);
         let v6 = self.v6.iter().flat_map(|(lease, _)| &lease.search);
         let mut all: Vec<&str> = Vec::new();
-        for name in v4.chain(v6) {
+        let said = self.names.values().flat_map(|told| &told.search);
+        for name in v4.chain(v6).chain(said) {
             if !all.contains(&name.as_str()) {
                 all.push(name);
             }

@@ -8,6 +8,7 @@
 
 mod kernel;
 mod lease;
+mod ra;
 mod resolver;
 mod v4;
 mod v6;
@@ -59,6 +60,7 @@ struct Client {
     signals: OwnedFd,
     v4: Option<v4::Dhcp4>,
     v6: Option<v6::Dhcp6>,
+    ra: Option<ra::Listener>,
     is_ready: bool,
 }
 
@@ -108,7 +110,8 @@ impl Client {
         world.kernel.forget_all_but(&world.held)?;
         let v4 = if world.config.dhcp4 { Some(v4::Dhcp4::open(&world)?) } else { None };
         let v6 = if world.config.dhcp6 { Some(v6::Dhcp6::open(&world)?) } else { None };
-        Ok(Self { world, signals, v4, v6, is_ready: false })
+        let ra = if world.config.ra { Some(ra::Listener::open(&world)?) } else { None };
+        Ok(Self { world, signals, v4, v6, ra, is_ready: false })
     }
 
     fn run(mut self) -> io::Result<()> {
@@ -122,6 +125,9 @@ impl Client {
                 if let Some(v6) = &mut self.v6 {
                     v6.stop(&mut self.world);
                 }
+                if let Some(ra) = &self.ra {
+                    ra.stop(&mut self.world);
+                }
                 return Ok(());
             }
         }
@@ -133,6 +139,9 @@ impl Client {
         }
         if let Some(v6) = &mut self.v6 {
             v6.tick(&mut self.world);
+        }
+        if let Some(ra) = &self.ra {
+            ra.tick(&mut self.world);
         }
     }
 
@@ -149,7 +158,11 @@ impl Client {
 
     /// Waits for what comes next and takes it in; true when it is to end.
     fn wait(&mut self) -> io::Result<bool> {
-        let due = [self.v4.as_ref().map(v4::Dhcp4::due), self.v6.as_ref().map(v6::Dhcp6::due)];
+        let due = [
+            self.v4.as_ref().map(v4::Dhcp4::due),
+            self.v6.as_ref().map(v6::Dhcp6::due),
+            self.ra.as_ref().map(|ra| ra.due(&self.world)),
+        ];
         let now = self.world.now();
         // A lease for ever has no time.
         let next = due.into_iter().flatten().min().filter(|at| *at != u64::MAX);
@@ -158,11 +171,12 @@ impl Client {
             tv_sec: (ms / 1000) as i64,
             tv_nsec: (ms % 1000) as i64 * 1_000_000,
         });
-        let (signalled, told, by4, by6) = {
+        let (signalled, told, by4, by6, by_ra) = {
             let fds: Vec<BorrowedFd<'_>> = [self.signals.as_fd(), self.world.kernel.events()]
                 .into_iter()
                 .chain(self.v4.iter().flat_map(v4::Dhcp4::fds))
                 .chain(self.v6.iter().flat_map(v6::Dhcp6::fds))
+                .chain(self.ra.iter().map(ra::Listener::fd))
                 .collect();
             let of4 = if self.v4.is_some() { 2..4 } else { 2..2 };
             let mut polled: Vec<PollFd<'_>> =
@@ -173,7 +187,9 @@ impl Client {
             }
             let ready =
                 |at: std::ops::Range<usize>| polled[at].iter().any(|fd| !fd.revents().is_empty());
-            (ready(0..1), ready(1..2), ready(of4.clone()), ready(of4.end..polled.len()))
+            let of6 = of4.end..polled.len() - usize::from(self.ra.is_some());
+            let of_ra = of6.end..polled.len();
+            (ready(0..1), ready(1..2), ready(of4), ready(of6), ready(of_ra))
         };
         if signalled && socket::signal(&self.signals)?.is_some() {
             return Ok(true);
@@ -189,6 +205,9 @@ impl Client {
         if let Some(v6) = self.v6.as_mut().filter(|_| by6) {
             v6.receive(&mut self.world);
         }
+        if let Some(ra) = self.ra.as_ref().filter(|_| by_ra) {
+            ra.receive(&mut self.world);
+        }
         Ok(false)
     }
 
@@ -201,6 +220,9 @@ impl Client {
                 }
                 if let Some(v6) = &mut self.v6 {
                     v6.link_up(&mut self.world);
+                }
+                if let Some(ra) = &self.ra {
+                    ra.ask(&self.world);
                 }
             }
             Change::Duplicate(address) => {

@@ -87,6 +87,8 @@ pub(crate) struct Run<'a> {
     /// The caller lacks root outside.
     pub rootless: bool,
     supervisor: Option<crate::supervise::Supervisor>,
+    /// Asked for once; none within where systemd is not there.
+    units: Option<Option<crate::supervise::Units>>,
     pub record: &'a mut Record,
     pub descriptors: u64,
     pub proc: Proc,
@@ -148,6 +150,7 @@ impl<'a> Run<'a> {
             shelf,
             rootless,
             supervisor: None,
+            units: None,
             record,
             descriptors,
             proc,

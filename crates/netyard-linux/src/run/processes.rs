@@ -3,12 +3,17 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use netyard_core::name::InterfaceName;
 use netyard_core::plan::Op;
+use netyard_core::service::client;
 use netyard_core::state::{InterfaceId, Need, Object, Place, Process, Ready, Root};
 
 use super::{Failed, Run, refused_by_system, words};
 use crate::error::{Error, ErrorKind};
-use crate::supervise::{self, Await, Definition, Identity, LOG, Supervisor, Unlaunched};
+use crate::netns::Sort;
+use crate::supervise::{
+    self, Await, Awaited, Definition, Identity, LOG, Spaces, Supervisor, Units, Unlaunched,
+};
 
 impl Run<'_> {
     /// Starts processes, or makes them what they shall be; returns when they are
@@ -54,6 +59,31 @@ impl Run<'_> {
         self.supervisor.as_ref().ok_or_else(lost)
     }
 
+    /// The yard's units, where systemd runs its processes.
+    fn units(&mut self) -> Option<&mut Units> {
+        if self.units.is_none() {
+            self.units = Some(if self.rootless { None } else { Units::of(self.yard) });
+        }
+        self.units.as_mut()?.as_mut()
+    }
+
+    /// Where systemd is to run a process; none where it cannot: it finds namespaces
+    /// by their files.
+    fn spaces_of_unit(&mut self, process: &Process) -> Option<Spaces> {
+        // What runs a container makes a unit of it by itself.
+        if process.container().is_some() {
+            return None;
+        }
+        self.units()?;
+        let site = match &process.place {
+            Place::Host => return Some(Spaces::default()),
+            place => self.sites.get(place).filter(|site| site.published)?,
+        };
+        let file = |sort| self.published.file(sort, &site.netns);
+        let uts = site.uts.as_ref().map(|_| file(Sort::Uts));
+        Some(Spaces { net: Some(file(Sort::Net)), uts })
+    }
+
     fn start_process(&mut self, op: &Op, process: &Process) -> Result<(), Error> {
         let shelf = self.shelf;
         let failed = |e| refused_by_system(op, e);
@@ -69,7 +99,15 @@ impl Run<'_> {
         };
         shelf.prepare(process).map_err(failed)?;
         shelf.write_files(process).map_err(failed)?;
-        shelf.define(&Definition::new(process.clone(), etc)).map_err(failed)?;
+        let definition = Definition::new(process.clone(), etc);
+        if let Some(spaces) = self.spaces_of_unit(process) {
+            shelf.define(&definition.run_by_systemd(spaces.clone())).map_err(failed)?;
+            let Some(units) = self.units() else { return Ok(()) };
+            return units.start(shelf, process, &spaces).map_err(|why| {
+                Error::new(ErrorKind::System, format!("{}: {why}", words::could_not(op))).doing(op)
+            });
+        }
+        shelf.define(&definition).map_err(failed)?;
         self.supervisor()?;
         let site = self.sites.get(&process.place).filter(|_| process.place != Place::Host);
         let spaces: Vec<BorrowedFd<'_>> = site
@@ -126,17 +164,23 @@ impl Run<'_> {
     fn await_needs(&mut self, op: &Op, process: &Process) -> Result<(), Error> {
         let failed = |e| refused_by_system(op, e);
         for need in &process.after {
-            let (what, id): (_, &InterfaceId) = match need {
-                Need::Address(id) => (Await::Address, id),
-                Need::Carrier(id) => (Await::Carrier, id),
-                Need::Process(..) | Need::Lease(_) => continue,
+            let id: &InterfaceId = match need {
+                Need::Address(id) | Need::Carrier(id) | Need::Lease(id) | Need::Neighbour(id) => id,
+                Need::Process(..) => continue,
             };
             let index = self.index_of(op, id)?;
+            let lease = self.awaited(id)?;
             let site = self.site(op, &id.place)?;
+            let kernel = InterfaceName::new(site.names.kernel(&id.name)).ok();
             let net = site.net.try_clone().map_err(failed)?;
             self.worker.enter(net.as_fd()).map_err(failed)?;
             let patience = Duration::from_millis(process.patience.into());
-            let came = supervise::wait_for(what, index, patience);
+            let came = match (need, kernel) {
+                (Need::Lease(_), _) => supervise::wait_for_lease(&lease, index, patience),
+                (Need::Carrier(_), _) => supervise::wait_for(Await::Carrier, index, patience),
+                (Need::Neighbour(_), Some(name)) => supervise::wait_for_neighbour(&name, patience),
+                _ => supervise::wait_for(Await::Address, index, patience),
+            };
             self.worker.go_home().map_err(failed)?;
             if !came.map_err(failed)? {
                 let seconds = patience.as_secs_f64();
@@ -147,8 +191,21 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// What the client of an interface is to get, and where it writes it down.
+    fn awaited(&self, id: &InterfaceId) -> Result<Awaited, Error> {
+        let name = client::process_name(&id.name);
+        let data = self.shelf.data(&id.place, &name);
+        let entry = self.shelf.read_definition(&id.place, &name)?;
+        let config = entry.as_ref().and_then(|entry| client::config(entry.process()));
+        let (dhcp4, dhcp6) = config.map_or((false, false), |config| (config.dhcp4, config.dhcp6));
+        Ok(Awaited { data, dhcp4, dhcp6 })
+    }
+
     fn wait_until_ready(&mut self, op: &Op, process: &Process) -> Result<(), Error> {
-        let answer = self.supervisor()?.wait(&process.place, &process.name);
+        let answer = match self.units() {
+            Some(units) if units.runs(process) => units.wait(process),
+            _ => self.supervisor()?.wait(&process.place, &process.name),
+        };
         let Err(why) = answer.map_err(|e| refused_by_system(op, e))? else { return Ok(()) };
         let log = self.shelf.dir(&process.place, &process.name).join(LOG);
         let said = Some(crate::process::tail(&log)).filter(|text| !text.is_empty());
@@ -171,7 +228,8 @@ impl Run<'_> {
             && let Some(fd) = identity.hold().map_err(failed)?
         {
             shelf.write_files(to).map_err(failed)?;
-            let definition = Definition::new(to.clone(), entry.definition.etc.clone());
+            let mut definition = entry.definition.clone();
+            definition.process = to.clone();
             shelf.define(&definition).map_err(failed)?;
             rustix::process::pidfd_send_signal(&fd, signal).map_err(|e| failed(e.into()))?;
             return Ok(false);
@@ -187,6 +245,9 @@ impl Run<'_> {
         let failed = |e| refused_by_system(op, e);
         let (place, name) = (&process.place, &process.name);
         let entry = self.shelf.read(place, name)?;
+        if let Some(units) = self.units() {
+            units.stop(place, name).map_err(failed)?;
+        }
         if let Some(supervisor) = self.found_supervisor()? {
             supervisor.forget(place, name).map_err(failed)?;
         }
@@ -241,6 +302,9 @@ impl Run<'_> {
     pub(super) fn end_processes(&mut self) -> Result<(), Error> {
         let failed = |e| Error::system("could not end the processes", e);
         let entries = self.shelf.all().unwrap_or_default();
+        if let Some(units) = self.units() {
+            units.stop_all().map_err(failed)?;
+        }
         let (containers, others): (Vec<_>, Vec<_>) =
             entries.iter().partition(|entry| entry.process().container().is_some());
         let identities = |entries: &[&supervise::Entry]| -> Vec<Identity> {
@@ -279,6 +343,10 @@ impl Run<'_> {
     pub(crate) fn end_idle_supervisor(&mut self) -> Result<(), Error> {
         if !self.shelf.all()?.is_empty() {
             return Ok(());
+        }
+        if let Some(units) = self.units() {
+            let failed = |e| Error::system("could not end the slice of the yard", e);
+            units.stop_slice().map_err(failed)?;
         }
         self.found_supervisor()?;
         let Some(supervisor) = self.supervisor.take() else { return Ok(()) };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use netyard_core::service::client;
 use netyard_core::state::{Object, Place, Process, State};
 
 use super::Session;
@@ -46,6 +47,21 @@ fn babel(name: &str, directory: &std::path::Path) -> Option<String> {
     Some(format!("neighbours: {reached}{lost}, routes: {routes}"))
 }
 
+/// What a client of an interface holds, in short.
+fn held(process: &Process, data: &std::path::Path) -> Option<String> {
+    client::config(process)?;
+    let now = supervise::now();
+    let held = crate::client::read_lease(data).unwrap_or_default().still_good(now);
+    let left = |until: u64| match until {
+        u64::MAX => "for ever".to_owned(),
+        until => format!("for {} s", until - now),
+    };
+    let v4 = held.v4.iter().map(|(lease, until)| format!("{} {}", lease.address, left(*until)));
+    let v6 = held.v6.iter().map(|(lease, until)| format!("{} {}", lease.address, left(*until)));
+    let all: Vec<String> = v4.chain(v6).collect();
+    Some(if all.is_empty() { "no lease".to_owned() } else { format!("has {}", all.join(", ")) })
+}
+
 impl Session {
     /// All processes of the yard, by place and name.
     pub fn processes(&self) -> Result<Vec<ProcessState>, Error> {
@@ -55,7 +71,8 @@ impl Session {
             let there = entry.is_there();
             let course = entry.course?;
             let directory = self.shelf.dir(&process.place, &process.name);
-            let process_name = process.name.clone();
+            let known = babel(&process.name, &directory)
+                .or_else(|| held(&process, &self.shelf.data(&process.place, &process.name)));
             Some(ProcessState {
                 process,
                 phase: if there { course.phase } else { ProcessPhase::Failed },
@@ -64,7 +81,7 @@ impl Session {
                 age: supervise::now().saturating_sub(course.since),
                 restarts: course.restarts,
                 ended: course.ended,
-                status: course.status.or_else(|| babel(&process_name, &directory)),
+                status: course.status.or(known),
                 log: directory.join(LOG),
                 directory,
             })
@@ -74,7 +91,8 @@ impl Session {
 
     /// True when somebody watches over the yard's processes, or there are none.
     pub fn is_supervised(&self) -> Result<bool, Error> {
-        Ok(self.shelf.all()?.is_empty() || Supervisor::find(&self.yard)?.is_some())
+        let ours = self.shelf.all()?.iter().any(|entry| entry.definition.unit.is_none());
+        Ok(!ours || Supervisor::find(&self.yard)?.is_some())
     }
 
     /// Ends a process and starts it again as it is written down; returns when it is
@@ -112,7 +130,10 @@ impl Session {
         if self.fresh_keeper {
             return supervise::clear_leftovers(&self.shelf);
         }
-        if self.shelf.all().is_ok_and(|all| all.iter().any(|entry| entry.identity().is_some())) {
+        let is_watched = |entry: &supervise::Entry| {
+            entry.definition.unit.is_none() && entry.identity().is_some()
+        };
+        if self.shelf.all().is_ok_and(|all| all.iter().any(is_watched)) {
             let keeper = self.keeper.as_ref().map(crate::keeper::Keeper::pid);
             Supervisor::ensure(&self.yard, self.rootless, self.dir.base(), keeper)?;
         }

@@ -100,6 +100,11 @@ impl From<io::Error> for Unlaunched {
 impl Launch<'_> {
     /// Starts it, in a session of its own, its output appended to its log.
     pub fn start(self) -> Result<Child, Unlaunched> {
+        Ok(self.command()?.spawn()?)
+    }
+
+    /// The command that is started, or that the caller becomes.
+    pub fn command(self) -> Result<Command, Unlaunched> {
         let (shelf, process) = (self.shelf, self.process);
         let expand = |text: &str| shelf.expand(process, text);
         let dir = shelf.dir(&process.place, &process.name);
@@ -107,6 +112,7 @@ impl Launch<'_> {
         let outside = process.environment.get("PATH").filter(|_| process.container().is_none());
         let path = outside.map_or_else(|| PATH.to_owned(), |p| expand(p));
         let user = process.user.as_deref().map(User::find).transpose()?.flatten();
+        let owner = process.owner.as_deref().map(User::find).transpose()?.flatten();
         let mark = format!("{}{}:{}", self.mark, process.place, process.name);
         let mut cgroups = Vec::new();
         let mut surroundings = Vec::new();
@@ -149,8 +155,8 @@ impl Launch<'_> {
             command.env("NOTIFY_SOCKET", notify);
         }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).current_dir("/");
-        if let Some(user) = &user {
-            user.own(&dir, process, shelf)?;
+        if let Some(owner) = user.as_ref().or(owner.as_ref()) {
+            owner.own(&dir, process, shelf)?;
         }
         if let Some(inside) = self.inside {
             inside.dress(&mut command);
@@ -159,7 +165,11 @@ impl Launch<'_> {
         // of its own: the terminal's end is none of its business.
         unsafe {
             command.pre_exec(move || {
-                rustix::process::setsid()?;
+                match rustix::process::setsid() {
+                    // Who becomes the program may have one already.
+                    Ok(_) | Err(rustix::io::Errno::PERM) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
                 rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
                 for cgroup in &cgroups {
                     // The writer itself (cgroups(7)).
@@ -168,7 +178,7 @@ impl Launch<'_> {
                 user.as_ref().map_or(Ok(()), User::become_it)
             })
         };
-        Ok(command.spawn()?)
+        Ok(command)
     }
 }
 
@@ -202,6 +212,7 @@ pub(crate) fn marked(mark: &str, whole: bool) -> io::Result<Vec<Identity>> {
 /// Fails where a process could not be started, as far as can be told before.
 pub(crate) fn check(process: &Process, shelf: &Shelf) -> Result<(), Unlaunched> {
     process.user.as_deref().map(User::find).transpose()?;
+    process.owner.as_deref().map(User::find).transpose()?;
     let argv = match &process.program {
         Program::Netyard(_) => return Ok(()),
         Program::Container(container) => {

@@ -13,6 +13,9 @@
 //! Who looks at a yard reads these files and asks the kernel; only who changes
 //! something speaks to the supervisor, over an abstract Unix socket, as with the
 //! keeper.
+//!
+//! Where systemd is the machine's first process, and we are root, it is the
+//! supervisor: see [`unit`].
 
 mod backoff;
 mod berth;
@@ -24,6 +27,8 @@ mod need;
 mod ready;
 mod server;
 mod shelf;
+pub mod start;
+mod unit;
 mod watched;
 
 pub(crate) use berth::{root, sweep};
@@ -31,6 +36,7 @@ pub(crate) use client::{Supervisor, clear_leftovers};
 pub use guard::{SUBCOMMAND, run};
 pub(crate) use identity::{Identity, hold_all};
 pub(crate) use launch::{LOG, Unlaunched, check, mark, marked};
-pub(crate) use need::{Await, wait_for};
+pub(crate) use need::{Await, Awaited, wait_for, wait_for_lease, wait_for_neighbour};
 pub use shelf::ProcessPhase;
 pub(crate) use shelf::{Definition, Entry, Shelf, data_of, now};
+pub(crate) use unit::{Spaces, Units};

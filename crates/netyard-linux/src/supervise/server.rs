@@ -64,7 +64,9 @@ impl Server {
     /// Takes over what an earlier supervisor started.
     pub fn take_over(&mut self) {
         for entry in self.shelf.all().unwrap_or_default() {
-            let there = entry.is_there() || entry.identity().is_some();
+            // What systemd runs is no business of ours.
+            let ours = entry.definition.unit.is_none();
+            let there = ours && (entry.is_there() || entry.identity().is_some());
             let Some(course) = entry.course.filter(|_| there) else { continue };
             let process = &entry.definition.process;
             let key = (process.place.clone(), process.name.clone());

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Identity;
 use super::identity::boot;
+use super::unit::Spaces;
 use crate::error::{Error, ErrorKind};
 use crate::state_dir::{StateDir, write_atomically};
 
@@ -24,6 +25,7 @@ const FABRIC: &str = ":fabric";
 /// Where the processes of a yard have their directories.
 #[derive(Clone, Debug)]
 pub(crate) struct Shelf {
+    yard: YardName,
     base: PathBuf,
     data: PathBuf,
 }
@@ -52,6 +54,9 @@ pub(crate) struct Definition {
     pub process: Process,
     /// The directory of the node's files for `/etc`.
     pub etc: Option<PathBuf>,
+    /// Where systemd is to run it; none where our own supervisor does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Spaces>,
 }
 
 /// What became of it: the supervisor writes it.
@@ -88,7 +93,12 @@ pub(crate) struct Entry {
 impl Definition {
     /// A definition in the format of this version.
     pub fn new(process: Process, etc: Option<PathBuf>) -> Self {
-        Self { version: VERSION, process, etc }
+        Self { version: VERSION, process, etc, unit: None }
+    }
+
+    /// The same, run by systemd.
+    pub fn run_by_systemd(self, spaces: Spaces) -> Self {
+        Self { unit: Some(spaces), ..self }
     }
 }
 
@@ -160,7 +170,29 @@ impl Entry {
 impl Shelf {
     /// That of a yard. `rootless` says whether the caller lacks root outside.
     pub fn of(dir: &StateDir, yard: &YardName, rootless: bool) -> Self {
-        Self { base: dir.file("process"), data: data_base(rootless).join(yard.as_str()) }
+        let data = data_base(rootless).join(yard.as_str());
+        Self { yard: yard.clone(), base: dir.file("process"), data }
+    }
+
+    /// A process's place on this shelf as words of a command line.
+    pub fn words(&self, place: &Place, name: &str) -> Vec<String> {
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        // Serialising plain data cannot fail.
+        let place = serde_json::to_string(place).unwrap_or_default();
+        vec![self.yard.to_string(), path(&self.base), path(&self.data), place, name.to_owned()]
+    }
+
+    /// What such words say.
+    pub fn of_words(words: &[String]) -> Option<(Self, Place, String)> {
+        let [yard, base, data, place, name] = words else { return None };
+        let yard = YardName::new(yard).ok()?;
+        let shelf = Self { yard, base: base.into(), data: data.into() };
+        Some((shelf, serde_json::from_str(place).ok()?, name.clone()))
+    }
+
+    /// Whose it is.
+    pub fn yard(&self) -> &YardName {
+        &self.yard
     }
 
     /// The directory of a process.
@@ -178,9 +210,21 @@ impl Shelf {
         self.data.join("secrets")
     }
 
-    /// What is written down of a process.
+    /// What is written down of a process, and what became of it.
     pub fn read(&self, place: &Place, name: &str) -> Result<Option<Entry>, Error> {
+        let mut entries: Vec<Entry> = self.read_definition(place, name)?.into_iter().collect();
+        self.ask_systemd(&mut entries)?;
+        Ok(entries.pop())
+    }
+
+    /// What is written down of a process, whatever systemd may know of it.
+    pub fn read_definition(&self, place: &Place, name: &str) -> Result<Option<Entry>, Error> {
         read(&self.dir(place, name))
+    }
+
+    fn ask_systemd(&self, entries: &mut [Entry]) -> Result<(), Error> {
+        super::unit::fill(&self.yard, entries)
+            .map_err(|e| Error::system("could not ask systemd about the processes", e))
     }
 
     /// What is written down, by place and name.
@@ -196,6 +240,7 @@ impl Shelf {
             let key = |entry: &Entry| (entry.process().place.clone(), entry.process().name.clone());
             key(a).cmp(&key(b))
         });
+        self.ask_systemd(&mut entries)?;
         Ok(entries)
     }
 
@@ -287,7 +332,7 @@ impl Shelf {
 /// Where a process of a yard has its data.
 pub(crate) fn data_of(yard: &YardName, rootless: bool, place: &Place, name: &str) -> PathBuf {
     let data = data_base(rootless).join(yard.as_str());
-    Shelf { base: PathBuf::new(), data }.data(place, name)
+    Shelf { yard: yard.clone(), base: PathBuf::new(), data }.data(place, name)
 }
 
 /// Where data of this user's yards is that outlives processes and reboots.
@@ -303,7 +348,7 @@ fn data_base(rootless: bool) -> PathBuf {
     state.unwrap_or_else(|| PathBuf::from("/var/tmp")).join("netyard")
 }
 
-fn place_name(place: &Place) -> &str {
+pub(super) fn place_name(place: &Place) -> &str {
     match place {
         Place::Host => "host",
         Place::Fabric => FABRIC,
@@ -352,7 +397,9 @@ mod tests {
 
     fn shelf() -> (tempfile::TempDir, Shelf) {
         let base = tempfile::tempdir().unwrap();
-        let shelf = Shelf { base: base.path().join("process"), data: base.path().join("data/y") };
+        let yard = YardName::new("y").unwrap();
+        let (process, data) = (base.path().join("process"), base.path().join("data/y"));
+        let shelf = Shelf { yard, base: process, data };
         (base, shelf)
     }
 

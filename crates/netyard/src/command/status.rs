@@ -70,7 +70,11 @@ impl Status {
         }
         let Look { health, differences, leases, .. } = self.look(Access::Read)?;
         if self.json {
-            return ui::print_json(&health.json(&differences));
+            let mut json = health.json(&differences);
+            let now = leases::now();
+            let held: Vec<&Lease> = leases.iter().filter(|lease| lease.is_held(now)).collect();
+            json["leases"] = serde_json::json!(held);
+            return ui::print_json(&json);
         }
         self.show(&health, &differences, &leases)
     }

@@ -12,7 +12,7 @@ use crate::site::{Site, tree};
 /// Fails where a program is missing, and says which package has it: a test that did
 /// not run has proved nothing.
 #[track_caller]
-fn needs(program: &str, package: &str) {
+pub fn needs(program: &str, package: &str) {
     let there = ["/usr/sbin", "/usr/bin", "/sbin", "/usr/lib/frr"];
     let found = there.iter().any(|directory| Path::new(directory).join(program).exists());
     assert!(found, "no {program}: `cargo xtask ci-tools` installs {package}");
@@ -24,7 +24,7 @@ fn pings(site: &Site, from: &str, to: &str) -> bool {
 
 /// Pings until it is answered, or no longer; how long that took, in seconds.
 #[track_caller]
-fn until_it_pings(site: &Site, from: &str, to: &str, longest: u64) -> u64 {
+pub fn until_it_pings(site: &Site, from: &str, to: &str, longest: u64) -> u64 {
     let begun = Instant::now();
     while !pings(site, from, to) {
         let routes = site.ok(&format!("exec {from} -- ip route"));

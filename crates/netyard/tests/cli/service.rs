@@ -9,25 +9,25 @@ use crate::site::{Site, tree};
 
 /// The number of a service's process, from `status --json`.
 #[track_caller]
-fn pid(site: &Site, name: &str) -> u64 {
+pub fn pid(site: &Site, name: &str) -> u64 {
     service(site, name)["pid"].as_u64().unwrap_or_else(|| panic!("{name} does not run"))
 }
 
 #[track_caller]
-fn service(site: &Site, name: &str) -> serde_json::Value {
+pub fn service(site: &Site, name: &str) -> serde_json::Value {
     let status: serde_json::Value = serde_json::from_str(&site.ok("status --json")).unwrap();
     let services = status["services"].as_array().unwrap();
     services.iter().find(|s| s["service"] == name).unwrap_or_else(|| panic!("{status}")).clone()
 }
 
-fn sh(line: &str) {
+pub fn sh(line: &str) {
     let status = Command::new("sh").args(["-c", line]).status().expect("sh");
     assert!(status.success(), "{line}: {status}");
 }
 
 /// Asks again until it is so, at most 20 s.
 #[track_caller]
-fn until(what: &str, is_so: impl Fn() -> bool) {
+pub fn until(what: &str, is_so: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
     while !is_so() {
         assert!(begun.elapsed().as_secs() < 20, "{what} did not come");
@@ -35,13 +35,13 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-fn lives(pid: u64) -> bool {
+pub fn lives(pid: u64) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 /// The processes of a site's supervisor: the guard, then what it guards.
-fn supervisors(site: &Site) -> Vec<u64> {
+pub fn supervisors(site: &Site) -> Vec<u64> {
     let mut found: Vec<u64> = site
         .processes()
         .iter()

@@ -20,7 +20,8 @@ pub mod v6;
 use serde::{Deserialize, Serialize};
 
 use crate::addr::Mac;
-use crate::name::InterfaceName;
+use crate::name::{FullName, InterfaceName};
+use crate::state::Process;
 
 /// The version of [`ClientConfig`] as JSON.
 pub const VERSION: u32 = 1;
@@ -37,10 +38,27 @@ pub struct ClientConfig {
     pub dhcp4: bool,
     /// An address by DHCPv6.
     pub dhcp6: bool,
+    /// The name servers that routers advertise, with `resolver`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ra: bool,
     /// The name the client says it has.
     pub hostname: Option<String>,
     /// It writes the name servers it is told into the node's `resolv.conf`.
     pub resolver: bool,
+}
+
+/// The file of a client's process that has its [`ClientConfig`].
+pub const FILE: &str = "client.json";
+
+/// What the process of an interface's client is called.
+pub fn process_name(interface: &FullName) -> String {
+    format!("client-{interface}")
+}
+
+/// What a client's process was told; none for any other process.
+pub fn config(process: &Process) -> Option<ClientConfig> {
+    let file = process.files.iter().find(|file| file.name == FILE)?;
+    serde_json::from_str(&file.content).ok()
 }
 
 /// Numbers that need not be good, only different: of transactions, and by how

@@ -18,6 +18,8 @@ nodes:
     interfaces: { lan0: { network: lan, address: [10.1.0.1/24, "fd00:1::1/64"] } }
   laptop:
     interfaces: { eth0: { network: lan, address: [dhcp, dhcp6, ra] } }
+  phone:
+    interfaces: { eth0: { network: lan, address: ra } }
   nas:
     interfaces: { eth0: { network: lan } }
 "#;
@@ -53,6 +55,10 @@ fn leases_come_stay_and_go(etc: &std::path::Path) {
     assert!(routes.contains("default via fe80"), "{routes}");
     until(&site, "exec laptop -- cat /etc/resolv.conf", |text| {
         text.contains("nameserver 10.1.0.1") && text.contains("nameserver fd00:1::1")
+    });
+    // Who has no lease is told the name servers by the router.
+    until(&site, "exec phone -- cat /etc/resolv.conf", |text| {
+        text.contains("nameserver fd00:1::1") && text.contains("search lan.test")
     });
     // Who has the addresses of the file makes none of what is advertised.
     assert!(!site.ok("exec nas -- ip -6 addr").contains("mngtmpaddr"));
