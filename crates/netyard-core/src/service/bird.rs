@@ -40,7 +40,7 @@ pub struct Bird {
 /// Reads the keys.
 pub(super) fn parse(record: &Record, report: &mut Report) -> Option<Service> {
     let config = record.text("config");
-    if let Some(path) = config.as_ref().filter(|path| !super::care::is_plain_path(&path.value)) {
+    if let Some(path) = config.as_ref().filter(|path| !super::is_plain_path(&path.value)) {
         report.push(crate::diag::service::bad_config(&path.value, path.span));
     }
     Some(Service::Bird(Bird {

@@ -99,11 +99,6 @@ impl Care {
     }
 }
 
-/// True for a path that can stand in a configuration as it is.
-pub(super) fn is_plain_path(path: &str) -> bool {
-    path.starts_with('/') && !path.contains(['"', '\n', '\\'])
-}
-
 fn wish(text: &str) -> Option<Wish> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let owned = |text: &str| text.to_owned();

@@ -73,7 +73,7 @@ pub(super) fn parse(record: &Record, report: &mut Report) -> Option<Service> {
         }
     }
     let (text, config) = (record.text("text"), record.text("config"));
-    if let Some(path) = config.as_ref().filter(|path| !super::care::is_plain_path(&path.value)) {
+    if let Some(path) = config.as_ref().filter(|path| !super::is_plain_path(&path.value)) {
         report.push(crate::diag::service::bad_config(&path.value, path.span));
     }
     if let (Some(_), Some(config)) = (&text, &config) {

@@ -82,6 +82,11 @@ const RESERVED: [&str; 4] = ["services", "dnsmasq", "metrics", crate::container:
 /// Beginnings of such names.
 const RESERVED_HEADS: [&str; 4] = ["wireguard-", "client-", "dnsmasq-", "frr-"];
 
+/// True for a path that can stand in a configuration as it is.
+fn is_plain_path(path: &str) -> bool {
+    path.starts_with('/') && !path.contains(['"', '\n', '\\'])
+}
+
 /// What a service of that name is.
 pub fn entry(name: &str) -> &'static ServiceEntry {
     SERVICES.iter().find(|entry| entry.word == name).unwrap_or(&OTHER)
