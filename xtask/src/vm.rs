@@ -32,10 +32,10 @@ const TOO_SLOW: [(&str, &str); 2] = [
 
 /// The part of a test's path that marks it for this tier.
 const MARK: &str = "vm_";
-/// The modules of tests that run before and after a reboot, with the same disk.
-const AROUND_REBOOT: [&str; 2] = ["::before::", "::after::"];
-/// What is in a script that has something to run after a reboot.
-const AFTER_REBOOT: &str = "= 2 ]; then";
+/// The modules of tests that run before and after a reboot, with the same disk, each with the
+/// boot that they run in: two pairs, for what cannot be up at the same time.
+const AROUND_REBOOT: [(u8, &str); 4] =
+    [(1, "::before::"), (2, "::after::"), (2, "::then_before::"), (3, "::then_after::")];
 
 /// Emulated and on a busy machine, the whole suite takes minutes; a hang must end all the same.
 const LIMIT_SECONDS: u32 = 2400;
@@ -72,7 +72,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     let mut machine = Command::new("setpriv");
     machine.args(["--pdeathsig", "TERM"]).arg(root.join("vm/run.sh"));
     machine.arg("--limit").arg(options.limit.to_string());
-    machine.args(["--boots", if steps.contains(AFTER_REBOOT) { "2" } else { "1" }]);
+    machine.args(["--boots", &boots(&steps).to_string()]);
     for share in shares(root, &built) {
         machine.arg("--share").arg(share);
     }
@@ -254,17 +254,23 @@ fn job(root: &Path, built: &Built, options: &Options) -> Result<String, Box<dyn 
     Ok(script)
 }
 
-/// In which boot tests run: most in the first, those of a reboot in two.
-fn by_boot(names: &[String]) -> [(u8, Vec<&str>); 3] {
-    let [before, after] = AROUND_REBOOT;
+/// In which boot tests run: most in the first, those of a reboot on their side of it.
+fn by_boot(names: &[String]) -> Vec<(u8, Vec<&str>)> {
     let those = |wanted: &dyn Fn(&str) -> bool| -> Vec<&str> {
         names.iter().map(String::as_str).filter(|name| wanted(name)).collect()
     };
-    [
-        (1, those(&|name| !name.contains(before) && !name.contains(after))),
-        (1, those(&|name| name.contains(before))),
-        (2, those(&|name| name.contains(after))),
-    ]
+    let around = |name: &str| AROUND_REBOOT.iter().any(|(_, module)| name.contains(module));
+    let mut steps = vec![(1, those(&|name| !around(name)))];
+    for (boot, module) in AROUND_REBOOT {
+        steps.push((boot, those(&|name| name.contains(module))));
+    }
+    steps
+}
+
+/// How often the machine boots for a script: to the last boot that has something to run.
+fn boots(script: &str) -> u8 {
+    let last = AROUND_REBOOT.iter().map(|(boot, _)| *boot);
+    last.filter(|boot| script.contains(&format!("= {boot} ]; then"))).max().unwrap_or(1)
 }
 
 fn step(
@@ -342,11 +348,15 @@ mod tests {
 
     #[test]
     fn tests_of_a_reboot_run_on_their_side_of_it() {
-        let names = ["vm_a::x", "vm_b::after::y", "vm_b::before::z"].map(str::to_owned);
-        let [once, before, after] = by_boot(&names);
-        assert_eq!(once, (1, vec!["vm_a::x"]));
-        assert_eq!(before, (1, vec!["vm_b::before::z"]));
-        assert_eq!(after, (2, vec!["vm_b::after::y"]));
+        let names = ["vm_a::x", "vm_b::after::y", "vm_b::before::z", "vm_c::then_after::w"];
+        let names = names.map(str::to_owned);
+        let steps = by_boot(&names);
+        let of = |boot| steps.iter().filter(move |step| step.0 == boot).flat_map(|step| &step.1);
+        assert!(of(1).eq(&["vm_a::x", "vm_b::before::z"]));
+        assert!(of(2).eq(&["vm_b::after::y"]));
+        assert!(of(3).eq(&["vm_c::then_after::w"]));
+        assert_eq!(boots("if [ 1 = 2 ]; then\nif [ 1 = 3 ]; then"), 3);
+        assert_eq!(boots("if [ 1 = 1 ]; then"), 1);
     }
 
     #[test]

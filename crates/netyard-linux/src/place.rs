@@ -20,6 +20,8 @@ use crate::observe::Dump;
 /// hurry with its carrier (`linkwatch_urgent_event`, net/core/link_watch.c).
 const FIRST_HUB: u32 = 1 << 16;
 const FIRST: u32 = 2;
+/// How many indices are left to another yard that comes up at the same time.
+const LEFT: u32 = 1 << 12;
 
 /// One network namespace, open.
 #[derive(Debug)]
@@ -110,6 +112,11 @@ impl Site {
         let index = self.next_index;
         self.next_index += 1;
         index
+    }
+
+    /// Leaves the next indices to somebody who takes them at the same time.
+    pub fn leave_indices(&mut self) {
+        self.next_index = self.next_index.saturating_add(LEFT);
     }
 
     /// Notes an interface.

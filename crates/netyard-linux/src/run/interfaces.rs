@@ -83,15 +83,22 @@ impl<'a> Run<'a> {
     }
 
     /// Keeps what was made, forgets what was not; gives the ops to try again:
-    /// somebody else took the index meanwhile (`EBUSY`, `dev_index_reserve`).
+    /// somebody else took the index meanwhile (`EBUSY`, `dev_index_reserve`; `EEXIST`,
+    /// `__rtnl_newlink`, which finds the other's interface by it), as two yards do that
+    /// come up at the same time. Where it is the name that is taken, the last try says so.
     fn settle(&mut self, work: Work, failed: &mut Vec<Failed>, again: bool) -> Vec<usize> {
         let not_made: BTreeSet<usize> =
             work.failed.iter().filter(|f| !f.partly).map(|f| f.index).collect();
+        let new: BTreeSet<usize> = work.making.iter().map(|making| making.owner).collect();
+        let mut leapt = BTreeSet::new();
         for making in work.making {
             let place = making.id.place.clone();
             if not_made.contains(&making.owner) {
                 if let Some(site) = self.sites.get_mut(&place) {
                     site.names.remove(making.pending.index);
+                    if leapt.insert(place) {
+                        site.leave_indices();
+                    }
                 }
                 continue;
             }
@@ -100,10 +107,15 @@ impl<'a> Run<'a> {
             }
             self.pending.entry(place).or_default().push(making.pending);
         }
-        let (retry, told): (Vec<Failed>, Vec<Failed>) = work
-            .failed
-            .into_iter()
-            .partition(|f| again && !f.partly && f.error.get_errno() == Some(Errno::BUSY));
+        let (retry, told): (Vec<Failed>, Vec<Failed>) = work.failed.into_iter().partition(|f| {
+            again
+                && !f.partly
+                && match f.error.get_errno() {
+                    Some(Errno::BUSY) => true,
+                    Some(Errno::EXIST) => new.contains(&f.index),
+                    _ => false,
+                }
+        });
         failed.extend(told);
         retry.into_iter().map(|f| f.index).collect()
     }

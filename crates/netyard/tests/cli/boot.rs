@@ -119,3 +119,23 @@ fn processes(site: &Site) -> Vec<String> {
     all.sort();
     all
 }
+
+alone! { Root, fn yards_that_come_up_at_the_same_time_do_not_take_each_others_indices() {
+    let sites: Vec<Site> = ["a", "b", "c", "d"]
+        .iter()
+        .map(|yard| {
+            let bridges: String = (0..40)
+                .map(|n| format!("  n{n}: {{ bridge: br-{yard}{n}, prefix: none }}\n"))
+                .collect();
+            Site::new(format!("yard: {yard}\nnetworks:\n{bridges}nodes:\n  {yard}1: {{ interfaces: {{ eth0: {{ network: n0, address: none }} }} }}\n"))
+        })
+        .collect();
+    let mut ups: Vec<_> = sites.iter().map(|site| site.netyard_child(&["up"])).collect();
+    for up in &mut ups {
+        assert!(up.wait().expect("it ends").success());
+    }
+    for site in &sites {
+        site.ok("plan --check");
+        site.ok("down");
+    }
+}}

@@ -32,6 +32,7 @@ mod ui;
 mod uplink;
 mod vm_boot;
 mod vm_container;
+mod vm_container_boot;
 mod vm_explain;
 mod vm_freifunk;
 mod vm_routing;

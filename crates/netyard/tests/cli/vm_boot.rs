@@ -18,6 +18,7 @@ mod before {
     #[test]
     #[ignore = "needs the VM tier: systemd, and a reboot"]
     fn a_yard_is_enabled() {
+        let _alone = crate::vm_container::machine();
         std::fs::create_dir_all("/etc/netyard").expect("root");
         std::fs::write("/etc/netyard/lasting.yaml", super::YARD).expect("root");
         super::sh(
@@ -35,6 +36,7 @@ mod after {
     #[test]
     #[ignore = "needs the VM tier: systemd, and a reboot"]
     fn it_is_up_as_the_file_says_and_can_be_disabled() {
+        let _alone = crate::vm_container::machine();
         // Wanted by the boot itself: started, or about to be.
         let state = super::sh("systemctl show -P Job -P ActiveState netyard-lasting.service");
         assert!(

@@ -18,26 +18,26 @@ use crate::site::Site;
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// The machine, which is the VM.
-fn machine() -> MutexGuard<'static, ()> {
+pub fn machine() -> MutexGuard<'static, ()> {
     assert!(std::env::var_os("NETYARD_VM").is_some(), "this test is for the VM alone");
     ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[track_caller]
-fn sh(line: &str) -> String {
+pub fn sh(line: &str) -> String {
     let output = Command::new("sh").args(["-c", line]).output().expect("sh");
     let (out, err) = (&output.stdout, String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{line}: {}\n{err}", String::from_utf8_lossy(out));
     String::from_utf8_lossy(out).into_owned()
 }
 
-fn succeeds(line: &str) -> bool {
+pub fn succeeds(line: &str) -> bool {
     Command::new("sh").args(["-c", line]).output().expect("sh").status.success()
 }
 
 /// Asks again until it is so, at most two minutes: the processor is emulated.
 #[track_caller]
-fn until(what: &str, line: &str) {
+pub fn until(what: &str, line: &str) {
     let begun = Instant::now();
     while !succeeds(line) {
         assert!(begun.elapsed() < Duration::from_secs(120), "{what} did not come: {line}");
@@ -126,7 +126,7 @@ fn kill_nspawn(machine: &str) {
 }
 
 /// The firmware's own network: VLANs on its only cable. One image for both, as AREDN's.
-const AREDN: &str = "\
+pub const AREDN: &str = "\
 case $(hostname) in supernode) own=1 wan=2 lan=12;; *) own=3 wan=3 lan=13;; esac
 vlan() { ip link add link eth0 name eth0.$1 type vlan id $1; ip addr add $2 dev eth0.$1; ip link set eth0.$1 up; }
 ip link set eth0 up; ip addr add 192.168.1.$own/24 dev eth0
