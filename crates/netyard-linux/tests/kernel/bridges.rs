@@ -135,10 +135,10 @@ fn snooping_keeps_a_group_from_those_who_did_not_join() {
                 UdpSocket::from(socket)
             });
             // A new querier waits for another's answers, ten seconds, before it
-            // believes itself (`br_multicast_querier_exists`).
+            // believes itself (`br_multicast_querier_exists`): maybe amid the datagrams.
             let begin = Instant::now();
             let mut last = to_the_group(bed, &speaker, MANY);
-            while snooping && last.1 >= MANY && begin.elapsed() < Duration::from_secs(30) {
+            while snooping && last.1 >= MANY / 2 && begin.elapsed() < Duration::from_secs(30) {
                 last = to_the_group(bed, &speaker, MANY);
             }
             assert!(last.0 >= MANY, "{last:?}");
