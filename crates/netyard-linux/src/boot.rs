@@ -19,6 +19,8 @@ use crate::state_dir::write_atomically;
 
 /// Where the administrator's units are.
 const UNITS: &str = "/etc/systemd/system";
+/// Where systemd shows that a unit was started: `invocation:UNIT` (systemd.exec(5)).
+const STARTED: &str = "/run/systemd/units";
 /// What there is where systemd is process 1 (sd_booted(3)).
 const BOOTED: &str = "/run/systemd/system";
 
@@ -72,6 +74,25 @@ pub fn disable(yard: &YardName) -> Result<bool, Error> {
 /// True for a yard that comes at boot.
 pub fn is_enabled(yard: &YardName) -> bool {
     unit_path(&unit_name(yard)).exists()
+}
+
+/// Tells systemd of a yard that it started and that somebody took down meanwhile, so that
+/// its unit is started again when it is next wanted. Nothing where its unit does not run,
+/// or is itself who takes the yard down.
+///
+/// # Errors
+/// When systemd refuses.
+pub fn taken_down(yard: &YardName) -> Result<(), Error> {
+    let name = unit_name(yard);
+    let shown = Path::new(STARTED).join(format!("invocation:{name}"));
+    if !netns::has_root() || fs::symlink_metadata(shown).is_err() {
+        return Ok(());
+    }
+    // It is `deactivating` when this is its own end.
+    match systemctl(&["is-active", "--quiet", &name]) {
+        Ok(()) => systemctl(&["stop", &name]),
+        Err(_) => Ok(()),
+    }
 }
 
 fn unit_path(name: &str) -> PathBuf {

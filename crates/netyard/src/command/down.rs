@@ -35,6 +35,11 @@ impl Down {
             bug::host_is_changing(false);
             drop(progress);
             let gone = done?;
+            // systemd's own `netyard down` is to find the yard free.
+            drop(session);
+            if let Err(error) = netyard_linux::boot::taken_down(&yard) {
+                ui::warn(&error.to_string());
+            }
             if gone.anything {
                 let time = ui::duration(started.elapsed());
                 let size = ui::count(gone.nodes, "node");

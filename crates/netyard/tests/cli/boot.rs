@@ -64,6 +64,19 @@ alone! { Root, fn enable_writes_a_unit_that_systemd_finds_no_fault_with_and_disa
         .stdout_eq("disable: yard `home` did not come at boot\n");
 } }
 
+alone! { Root, fn a_yard_that_somebody_takes_down_is_not_up_for_systemd_either() {
+    let site = Site::new(YARD);
+    let netyard = machine(&site);
+    netyard("up -f /etc/netyard/home.yaml").assert().success();
+    netyard("down --yard home").assert().success();
+    assert_eq!(asked(), "", "no unit of it runs");
+    netyard("up -f /etc/netyard/home.yaml").assert().success();
+    fs::create_dir_all("/run/systemd/units").expect("ours");
+    std::os::unix::fs::symlink("0", "/run/systemd/units/invocation:netyard-home.service").expect("ours");
+    netyard("down --yard home").assert().success();
+    assert_eq!(asked(), "is-active --quiet netyard-home.service\nstop netyard-home.service\n");
+} }
+
 alone! { Root, fn what_others_may_change_is_not_what_root_does_at_boot() {
     let site = Site::new(YARD);
     let netyard = machine(&site);

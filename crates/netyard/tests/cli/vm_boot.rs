@@ -56,7 +56,8 @@ mod after {
                    netyard disable --yard lasting
                    test ! -e /etc/systemd/system/netyard-lasting.service
                    netyard plan --check -f /etc/netyard/lasting.yaml
-                   netyard down --yard lasting",
+                   netyard down --yard lasting
+                   test \"$(systemctl is-active netyard-lasting.service)\" = inactive",
         );
     }
 }

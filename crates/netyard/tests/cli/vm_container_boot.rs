@@ -48,8 +48,6 @@ fn came_by_itself(yard: &str, machines: &[&str]) {
 fn leaves_nothing(yard: &str, names: &str) {
     sh(&format!("netyard disable --yard {yard}"));
     sh(&format!("netyard down --yard {yard}"));
-    // systemd's own note that it was up.
-    sh(&format!("systemctl stop netyard-{yard}.service"));
     let left = sh(&format!(
         "{{ find /sys/fs/cgroup -type d; ip -o link; cat /proc/self/mountinfo; nft list ruleset
             ls /run/netns /run/systemd/machines /etc/systemd/system /etc/systemd/system/*.wants
