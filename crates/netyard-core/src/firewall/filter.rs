@@ -82,12 +82,10 @@ pub(super) fn base(
     if let Some(filter) = filter {
         rules.extend(rest(policy, filter, name));
     }
-    let base = Base {
-        kind: ChainKind::Filter,
-        hook,
-        priority: 0,
-        policy: if policy == Verdict::Accept { Policy::Accept } else { Policy::Drop },
-    };
+    // What becomes of the rest, its last rule says. The chain's own policy stays `accept`:
+    // rules change all at once, but the kernel sets policies, and takes chains away, one after
+    // the other when the rules are gone already, and what comes in between would be dropped.
+    let base = Base { kind: ChainKind::Filter, hook, priority: 0, policy: Policy::Accept };
     Some(Chain { name: name.to_owned(), base: Some(base), rules })
 }
 

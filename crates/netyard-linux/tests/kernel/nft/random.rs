@@ -80,12 +80,16 @@ fn drawn(dice: &mut Dice) -> State {
     let mut chains = Vec::new();
     for number in 0..=dice.upto(2) {
         let mut rules = strangers(dice, 12);
-        // Without a rule for it, the policy must let it pass.
-        let policy = if dice.coin() { Policy::Drop } else { Policy::Accept };
-        if policy == Policy::Drop || dice.coin() {
+        // Without a rule for it, the end must let it pass. As in netyard's own rulesets a rule
+        // drops there, not the policy: the kernel sets policies, and takes chains away, one
+        // after the other when the rules have changed already.
+        let shut = dice.coin();
+        if shut || dice.coin() {
             rules.push(passes(dice));
         }
         rules.extend(strangers(dice, 12));
+        rules.extend(shut.then(|| rule(&[Statement::Counter, Statement::Drop])));
+        let policy = Policy::Accept;
         let priority = dice.upto(40) as i32 - 20;
         let name = format!("input{number}");
         chains.push(base(&name, ChainKind::Filter, Hook::Input, priority, policy, rules));
@@ -127,6 +131,7 @@ fn any_rulesets_that_allow_a_connection_follow_each_other_without_losing_of_it()
         assert_eq!(again(bed), 0);
         std::thread::scope(|scope| {
             let flow = scope.spawn(|| flow(client, server, &end, &rounds));
+            let ends = Ends(&end);
             let (begin, mut reloads) = (Instant::now(), 0);
             while begin.elapsed() < TIME {
                 let state = drawn(&mut dice);
@@ -147,12 +152,21 @@ fn any_rulesets_that_allow_a_connection_follow_each_other_without_losing_of_it()
             while again(bed) == 0 {
                 assert!(begin.elapsed() < Duration::from_secs(10), "nothing was sent again");
             }
-            end.store(true, Ordering::Relaxed);
+            drop(ends);
             up(&drawn(&mut dice)).unwrap();
             flow.join().unwrap();
         });
         bed.clear();
     });
+}
+
+/// Ends the connection whatever becomes of the test, which waits for that.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Sends to and fro until told to end, and counts.
