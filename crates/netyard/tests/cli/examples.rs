@@ -129,8 +129,13 @@ pub fn a_gateway_is_lost(site: &Site, before: Vec<PathBuf>) {
         assert!(told.one("netyard_babel_routes", &labels) >= 2.0);
         assert!(told.one("netyard_babel_routes_installed", &labels) >= 1.0);
     }
-    // The tunnel that costs less is preferred, and its gateway is lost.
+    // The tunnel that costs less is preferred, on the way back, too; and its gateway is lost.
     wait("f4");
+    let end = Instant::now() + BABEL;
+    let back = || site.run("exec web -- ip route get 10.50.0.1").stdout;
+    while !String::from_utf8_lossy(&back()).contains("via 10.50.9.4 ") {
+        assert!(Instant::now() < end, "no way back by f4");
+    }
     let encrypted = || {
         let status: Value = serde_json::from_str(&site.ok("status --json")).expect("JSON");
         let tunnels = status["tunnels"].as_array().expect("a list").clone();

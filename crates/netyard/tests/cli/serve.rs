@@ -98,7 +98,7 @@ fn dig(site: &Site, node: &str, question: &str) -> String {
 fn udhcpc(site: &Site, node: &str, options: &str) -> (String, String) {
     needs(&["udhcpc"]);
     let script = site.path().join("script").display().to_string();
-    let line = format!("exec {node} -- udhcpc -i eth0 -f -n -q -t 4 -T 1 -s {script} {options}");
+    let line = format!("exec {node} -- udhcpc -i eth0 -f -n -q -t 12 -T 1 -s {script} {options}");
     site.ok(&line);
     let shown = site.ok(&format!("exec {node} -- ip -4 -o addr show dev eth0"));
     let word = shown.split_whitespace().find(|word| word.starts_with("10.1.0."));
