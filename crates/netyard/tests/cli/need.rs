@@ -2,21 +2,12 @@
 //! comes.
 
 use crate::alone::alone;
+use crate::service::fails;
 use crate::site::Site;
 
 /// What a service printed.
 fn log(site: &Site, node: &str, name: &str) -> String {
     site.ok(&format!("logs {node} {name}"))
-}
-
-#[track_caller]
-fn fails(site: &Site, words: &[&str]) {
-    let output = site.run("up");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "{said}");
-    for word in words {
-        assert!(said.contains(word), "no `{word}` in: {said}");
-    }
 }
 
 alone! { User, fn a_service_after_an_address_finds_none_that_is_tentative() {

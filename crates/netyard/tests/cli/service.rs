@@ -179,7 +179,7 @@ alone! { User, fn a_service_that_goes_from_the_file_ends_with_what_it_left_behin
 }}
 
 #[track_caller]
-fn fails(site: &Site, words: &[&str]) {
+pub fn fails(site: &Site, words: &[&str]) {
     let output = site.run("up");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{said}");

@@ -51,8 +51,8 @@ fn what_tar_packed_comes_out_in_every_format_and_compression() {
         for image in ["a.tar", "a.tar.gz", "a.tar.xz", "a.tar.zst"] {
             let done = bench.unpack(image);
             assert_eq!(done.kind, "tar archive");
-            same_trees(&bench.path("root"), &bench.path("out/root"), &format!("{how} {image}"));
-            assert!(same(&bench.path("out/root/bin/program"), &bench.path("out/root/bin/again")));
+            same_trees(&bench.path("root"), &bench.path("out/tree"), &format!("{how} {image}"));
+            assert!(same(&bench.path("out/tree/bin/program"), &bench.path("out/tree/bin/again")));
             bench.sh("chmod -R u+rwX out; rm -r out");
         }
     }
@@ -166,9 +166,9 @@ fn of_two_entries_with_one_name_the_later_counts() {
     ];
     fs::write(bench.path("twice"), archive(&all)).unwrap();
     bench.unpack("twice");
-    let read = |name: &str| fs::read_to_string(bench.path("out/root").join(name)).unwrap();
+    let read = |name: &str| fs::read_to_string(bench.path("out/tree").join(name)).unwrap();
     assert_eq!([read("a"), read("b"), read("c"), read("d/e")], ["second", "first", "file", "in"]);
-    assert!(!bench.path("out/root/c").is_symlink());
+    assert!(!bench.path("out/tree/c").is_symlink());
 }
 
 #[test]
@@ -220,9 +220,9 @@ fn a_process_that_is_killed_leaves_what_the_next_takes_away() {
     child.args(["image::archive::half_way", "--exact", "--ignored", "--nocapture"]);
     let status = child.env("NETYARD_TEST_BENCH", bench.path("")).output().unwrap().status;
     assert!(!status.success());
-    assert_eq!(bench.sh("ls -A out").trim(), ".root.netyard-part");
+    assert_eq!(bench.sh("ls -A out").trim(), ".tree.netyard-part");
     bench.unpack("a.tar");
-    assert_eq!(bench.sh("ls -A out").trim(), "root");
+    assert_eq!(bench.sh("ls -A out").trim(), "tree");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_process_that_is_killed_leaves_what_the_next_takes_away() {
 fn half_way() {
     let Some(bench) = std::env::var_os("NETYARD_TEST_BENCH") else { return };
     let bench = std::path::PathBuf::from(bench);
-    let _ = unpack(&bench.join("a.tar"), &bench.join("out/root"), Wish::default(), &mut |_| {
+    let _ = unpack(&bench.join("a.tar"), &bench.join("out/tree"), Wish::default(), &mut |_| {
         // SAFETY: a system call with two numbers, about this process itself.
         unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
     });

@@ -26,8 +26,8 @@ fn disk(bench: &Bench, label: &str) {
 
 #[track_caller]
 fn is_the_root(bench: &Bench) {
-    same_trees(&bench.path("root"), &bench.path("out/root"), "the second partition");
-    assert!(same(&bench.path("out/root/bin/program"), &bench.path("out/root/bin/again")));
+    same_trees(&bench.path("root"), &bench.path("out/tree"), "the second partition");
+    assert!(same(&bench.path("out/tree/bin/program"), &bench.path("out/tree/bin/again")));
     bench.sh("chmod -R u+rwX out");
 }
 
@@ -51,7 +51,7 @@ fn a_gpt_is_read_and_a_partition_can_be_asked_for() {
     is_the_root(&bench);
     bench.sh("rm -r out");
     bench.unpack_wish("disk.img", Wish { partition: Some(1) }).unwrap();
-    assert_eq!(fs::read_to_string(bench.path("out/root/boot/vmlinuz")).unwrap(), "linux\n");
+    assert_eq!(fs::read_to_string(bench.path("out/tree/boot/vmlinuz")).unwrap(), "linux\n");
     bench.sh("rm -r out");
     let error = bench.unpack_wish("disk.img", Wish { partition: Some(7) }).unwrap_err();
     assert!(error.to_string().contains("no partition 7"), "{error}");
@@ -82,7 +82,7 @@ fn every_layout_that_mke2fs_makes_is_read() {
         bench.sh(&format!("rm -rf out; mke2fs -q {options} -d root image 60M"));
         let done = bench.unpack("image");
         assert_eq!(done.kind, "ext4 file system", "{options}");
-        same_trees(&bench.path("root"), &bench.path("out/root"), options);
+        same_trees(&bench.path("root"), &bench.path("out/tree"), options);
         bench.sh("chmod -R u+rwX out");
     }
     bench.sh("chmod -R u+rwX root out");
@@ -105,7 +105,7 @@ fn owners_attributes_and_devices_are_set_or_told() {
     let what = |path: &str| -> Vec<&Missing> {
         done.left_out.iter().filter(|l| l.path.as_os_str() == path).map(|l| &l.what).collect()
     };
-    let owned = fs::symlink_metadata(bench.path("out/root/owned")).unwrap();
+    let owned = fs::symlink_metadata(bench.path("out/tree/owned")).unwrap();
     if root {
         assert_eq!((owned.uid(), owned.gid(), owned.mode() & 0o7777), (70001, 101, 0o4755));
         assert_eq!(what("owned"), [] as [&Missing; 0]);
@@ -114,17 +114,17 @@ fn owners_attributes_and_devices_are_set_or_told() {
         assert_eq!(owned.mode() & 0o7777, 0o755, "a program with our rights, not its owner's");
     }
     assert_eq!(what("dev/null"), [&Missing::Device]);
-    assert!(!bench.path("out/root/dev/null").exists());
+    assert!(!bench.path("out/tree/dev/null").exists());
     assert!(what("program").contains(&&Missing::Attribute("security.selinux".into())));
     let mut value = vec![0_u8; 10_000];
     let mut read = |path: &str, name: &str| {
         let read = rustix::fs::getxattr(bench.path(path), name, &mut value);
         read.map(|length| value[..length].to_vec())
     };
-    if let Ok(note) = read("out/root/owned", "user.note") {
+    if let Ok(note) = read("out/tree/owned", "user.note") {
         assert_eq!(note, b"hello");
         // The file system here may have no room for large ones.
-        if let Ok(large) = read("out/root/program", "user.large") {
+        if let Ok(large) = read("out/tree/program", "user.large") {
             assert_eq!(large, vec![b'v'; 1024]);
         }
     } else {
@@ -132,7 +132,7 @@ fn owners_attributes_and_devices_are_set_or_told() {
         assert_eq!(what("owned").len(), if root { 1 } else { 2 });
     }
     if root {
-        assert_eq!(read("out/root/program", "security.capability").unwrap().len(), 20);
+        assert_eq!(read("out/tree/program", "security.capability").unwrap().len(), 20);
     }
 }
 
@@ -167,7 +167,7 @@ fn whole_disks_come_out_of_every_compression() {
               split -b 30M disk.img part.; gzip part.*; cat part.*.gz > one.gz");
     for image in ["one.xz", "one.zst", "one.gz"] {
         bench.unpack(image);
-        assert!(bench.path("out/root/etc/passwd").exists(), "{image}");
+        assert!(bench.path("out/tree/etc/passwd").exists(), "{image}");
         bench.sh("chmod -R u+rwX out; rm -r out");
     }
 }

@@ -41,7 +41,7 @@ impl Bench {
 
     pub fn unpack_wish(&self, image: &str, wish: Wish) -> Result<Unpacked, Error> {
         fs::create_dir_all(self.path("out")).unwrap();
-        unpack(&self.path(image), &self.path("out/root"), wish, &mut |_| {})
+        unpack(&self.path(image), &self.path("out/tree"), wish, &mut |_| {})
     }
 
     #[track_caller]

@@ -44,7 +44,7 @@ fn try_all(bench: &Bench, original: &[u8], interesting: &[usize], rounds: usize)
         let mut mutant = original.to_vec();
         dice.turn(&mut mutant, interesting);
         fs::write(bench.path("mutant"), &mutant).unwrap();
-        let into = bench.path("out/root");
+        let into = bench.path("out/tree");
         match unpack(&bench.path("mutant"), &into, Wish::default(), &mut |_| {}) {
             Err(error) => {
                 refused += 1;
@@ -140,9 +140,9 @@ fn damaged_archives_are_refused_or_read() {
             block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         }
         fs::write(bench.path("mutant"), &mutant).unwrap();
-        match unpack(&bench.path("mutant"), &bench.path("out/root"), Wish::default(), &mut |_| {}) {
+        match unpack(&bench.path("mutant"), &bench.path("out/tree"), Wish::default(), &mut |_| {}) {
             Err(_) => bench.nothing_is_left(),
-            Ok(_) => clear(&bench.path("out/root")),
+            Ok(_) => clear(&bench.path("out/tree")),
         }
     }
     assert_eq!(bench.sh("ls -A"), "mutant\nout\n");
@@ -163,12 +163,12 @@ fn damaged_streams_are_refused() {
             fs::write(bench.path("mutant"), &mutant).unwrap();
             match unpack(
                 &bench.path("mutant"),
-                &bench.path("out/root"),
+                &bench.path("out/tree"),
                 Wish::default(),
                 &mut |_| {},
             ) {
                 Err(_) => bench.nothing_is_left(),
-                Ok(_) => clear(&bench.path("out/root")),
+                Ok(_) => clear(&bench.path("out/tree")),
             }
         }
     }
