@@ -1,5 +1,5 @@
 #!/bin/bash
-# build-image.sh OUT     builds the guest of the VM tier: OUT/{vmlinux,initrd.cpio,root.ext4,stamp}
+# build-image.sh OUT     builds the guest of the VM tier: OUT/{vmlinux,initrd.cpio,nested.cpio,root.ext4,stamp}
 #
 # Debian's own kernel and systemd, made from the packages in `packages` and the modules in
 # `modules`, with `guest/` laid over it. Needs root (chroot) and the tools that
@@ -24,7 +24,7 @@ main() {
 
     require_tools
     mkdir -p "$out"
-    rm -f "$out"/{stamp,vmlinux,initrd.cpio,root.ext4}
+    rm -f "$out"/{stamp,vmlinux,initrd.cpio,nested.cpio,root.ext4}
     work=$(mktemp -d "$(roomy_directory)/netyard-image.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     root=$work/root
@@ -36,6 +36,7 @@ main() {
     install_modules
     write_vmlinux
     write_initrd
+    write_nested
     say "configuration"
     configure_guest
     say "root file system"
@@ -75,6 +76,13 @@ roomy_directory() {
     if [ "${free:-0}" -ge 4000 ]; then echo /dev/shm; else echo /var/tmp; fi
 }
 
+packages_of() { # SUITE
+    awk -v only="[$1]" -v not="[!$1]" '
+        { sub(/#.*/, "") }
+        NF == 0 || $2 == not || ($2 ~ /^\[[^!]/ && $2 != only) { next }
+        { printf "%s%s", comma, $1; comma = "," }' "$here/packages"
+}
+
 bootstrap_root() {
     local sources=("deb [signed-by=$keyring] $mirror $suite main") options=()
     case $suite in
@@ -92,7 +100,8 @@ bootstrap_root() {
         --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
-        --include="$(sed 's/#.*//' "$here/packages" | xargs | tr ' ' ,)" \
+        --dpkgopt='path-exclude=/usr/share/qemu/edk2*' \
+        --include="$(packages_of "$suite")" \
         --customize-hook="$fetch_kernel" \
         "$suite" "$root" "${sources[@]}" >"$out/build.log" 2>&1 ||
         { tail -30 "$out/build.log" >&2; die "mmdebstrap failed"; }
@@ -160,6 +169,28 @@ write_initrd() {
     (cd "$initrd" && find . | cpio -o -H newc --quiet) >"$out/initrd.cpio"
 }
 
+# A machine small enough to be booted inside the guest: the same kernel and a busybox that
+# brings up eth0, answers HTTP and heeds the power button.
+write_nested() {
+    local nested=$work/nested number=10 module
+    mkdir -p "$nested"/{bin,modules,dev,etc/acpi/PWRF,etc/acpi/LNXPWRBN:00} "$root/srv/nested"
+    cp "$(command -v busybox)" "$nested/bin/busybox"
+    cp "$here/nested-init" "$nested/init"
+    printf '#!/bin/busybox sh\n/bin/poweroff -f\n' | tee "$nested/etc/acpi/PWRF/00000080" >"$nested/etc/acpi/off"
+    printf '%s\n' 'case $1 in bound|renew) ip addr flush dev $interface; ip addr add $ip/$mask dev $interface' \
+        'ip route replace default via $router ;; esac' | sed '1i #!/bin/busybox sh' >"$nested/bin/leased"
+    chmod +x "$nested"/{init,bin/leased,etc/acpi/off,etc/acpi/PWRF/00000080}
+    for module in virtio_pci virtio_net button evdev; do
+        modprobe -d "$root/usr" -S "$version" --show-depends $module
+    done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$work/nested.modules"
+    while IFS= read -r module; do
+        cp "$module" "$nested/modules/$number-$(basename "$module")"
+        number=$((number + 1))
+    done <"$work/nested.modules"
+    (cd "$nested" && find . | cpio -o -H newc --quiet) >"$out/nested.cpio"
+    cp "$out/nested.cpio" "$out/vmlinux" "$root/srv/nested/"
+}
+
 configure_guest() {
     cp -a --no-preserve=ownership "$here/guest/." "$root/"
     echo vm >"$root/etc/hostname"
@@ -177,6 +208,7 @@ configure_guest() {
         systemd-{networkd,networkd-wait-online,resolved,tmpfiles-clean}.{service,timer} ldconfig.service \
         apt-daily{,-upgrade}.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
         dnsmasq.service babeld.service frr.service hostapd.service wpa_supplicant.service nftables.service \
+        libvirt-guests.service netplan-configure.service \
         proc-sys-fs-binfmt_misc.automount dev-hugepages.mount sys-kernel-{debug,tracing}.mount \
         modprobe@{configfs,drm,efi_pstore,fuse,dm_mod,loop}.service; do
         case $unit in systemd-networkd.service | systemd-resolved.service) continue ;; esac
@@ -186,7 +218,7 @@ configure_guest() {
     for generator in ssh gpt-auto hibernate-resume cryptsetup; do
         ln -sf /dev/null "$root/etc/systemd/system-generators/systemd-$generator-generator"
     done
-    rm -f "$root"/etc/systemd/system/*.wants/{systemd-networkd,systemd-resolved,machines}*
+    rm -f "$root"/etc/systemd/system/*.wants/{systemd-networkd,systemd-resolved,machines,libvirtd,virt}*
     rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{bash-completion,zsh,info}
 }
 
