@@ -71,7 +71,7 @@ impl Run<'_> {
     /// by their files.
     fn spaces_of_unit(&mut self, process: &Process) -> Option<Spaces> {
         // What runs a container makes a unit of it by itself.
-        if process.container().is_some() {
+        if process.container().is_some() || !Units::are_wanted() {
             return None;
         }
         self.units()?;
@@ -202,8 +202,9 @@ impl Run<'_> {
     }
 
     fn wait_until_ready(&mut self, op: &Op, process: &Process) -> Result<(), Error> {
+        let shelf = self.shelf;
         let answer = match self.units() {
-            Some(units) if units.runs(process) => units.wait(process),
+            Some(units) if units.runs(process) => units.wait(shelf, process),
             _ => self.supervisor()?.wait(&process.place, &process.name),
         };
         let Err(why) = answer.map_err(|e| refused_by_system(op, e))? else { return Ok(()) };

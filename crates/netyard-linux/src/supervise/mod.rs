@@ -23,6 +23,7 @@ mod client;
 mod guard;
 mod identity;
 mod launch;
+mod log;
 mod need;
 mod ready;
 mod server;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -12,16 +11,14 @@ use netyard_core::state::Place;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SocketFlags, accept_with};
 
-use super::Identity;
 use super::launch::{LOG, marked};
 use super::shelf::{ProcessPhase, Shelf};
 use super::watched::{Spaces, Watched};
+use super::{Identity, log};
 use crate::keeper::message::{self, Incoming};
 
 /// How often logs are looked at.
 const LOOK_AT_LOGS: Duration = Duration::from_secs(10);
-/// A log longer than this, in bytes, begins anew; the old one is kept beside it.
-const LONGEST_LOG: u64 = 4 << 20;
 
 type Key = (Place, String);
 
@@ -264,12 +261,8 @@ impl Server {
             return;
         }
         self.logs_looked_at = Instant::now();
-        for (place, name) in self.watched.keys() {
-            let log = self.shelf.dir(place, name).join(LOG);
-            if fs::metadata(&log).is_ok_and(|meta| meta.len() > LONGEST_LOG) {
-                let _ = begin_anew(&log);
-            }
-        }
+        let logs = self.watched.keys().map(|(place, name)| self.shelf.dir(place, name).join(LOG));
+        log::shorten(logs);
     }
 
     /// The namespaces have gone: what was in them ends.
@@ -291,14 +284,4 @@ struct Heard {
 fn key(names: &[String]) -> Option<Key> {
     let [place, name] = names else { return None };
     Some((serde_json::from_str(place).ok()?, name.clone()))
-}
-
-/// Copies a log away and empties it. Who writes goes on at its end; what is
-/// written between both is lost.
-fn begin_anew(log: &Path) -> io::Result<()> {
-    fs::copy(log, log.with_extension("1"))?;
-    let mut file = fs::OpenOptions::new().write(true).open(log)?;
-    file.set_len(0)?;
-    file.seek(SeekFrom::Start(0))?;
-    file.flush()
 }

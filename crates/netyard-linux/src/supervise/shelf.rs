@@ -10,15 +10,17 @@ use netyard_core::name::{NodeName, YardName};
 use netyard_core::state::{Place, Process};
 use serde::{Deserialize, Serialize};
 
-use super::Identity;
 use super::identity::boot;
 use super::unit::Spaces;
+use super::{Identity, LOG};
 use crate::error::{Error, ErrorKind};
 use crate::state_dir::{StateDir, write_atomically};
 
 const VERSION: u32 = 1;
 const DEFINITION: &str = "process.json";
 const COURSE: &str = "course.json";
+/// How it ended, where systemd runs it.
+const END: &str = "end";
 /// No node can have such a name.
 const FABRIC: &str = ":fabric";
 
@@ -176,18 +178,27 @@ impl Shelf {
 
     /// A process's place on this shelf as words of a command line.
     pub fn words(&self, place: &Place, name: &str) -> Vec<String> {
-        let path = |path: &Path| path.to_string_lossy().into_owned();
         // Serialising plain data cannot fail.
         let place = serde_json::to_string(place).unwrap_or_default();
-        vec![self.yard.to_string(), path(&self.base), path(&self.data), place, name.to_owned()]
+        self.own_words().into_iter().chain([place, name.to_owned()]).collect()
     }
 
     /// What such words say.
     pub fn of_words(words: &[String]) -> Option<(Self, Place, String)> {
-        let [yard, base, data, place, name] = words else { return None };
-        let yard = YardName::new(yard).ok()?;
-        let shelf = Self { yard, base: base.into(), data: data.into() };
-        Some((shelf, serde_json::from_str(place).ok()?, name.clone()))
+        let (own, [place, name]) = words.split_at_checked(3)? else { return None };
+        Some((Self::of_own_words(own)?, serde_json::from_str(place).ok()?, name.clone()))
+    }
+
+    /// This shelf as words of a command line.
+    pub fn own_words(&self) -> [String; 3] {
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        [self.yard.to_string(), path(&self.base), path(&self.data)]
+    }
+
+    /// What such words say.
+    pub fn of_own_words(words: &[String]) -> Option<Self> {
+        let [yard, base, data] = words else { return None };
+        Some(Self { yard: YardName::new(yard).ok()?, base: base.into(), data: data.into() })
     }
 
     /// Whose it is.
@@ -223,7 +234,7 @@ impl Shelf {
     }
 
     fn ask_systemd(&self, entries: &mut [Entry]) -> Result<(), Error> {
-        super::unit::fill(&self.yard, entries)
+        super::unit::fill(self, entries)
             .map_err(|e| Error::system("could not ask systemd about the processes", e))
     }
 
@@ -255,6 +266,33 @@ impl Shelf {
     pub fn note(&self, place: &Place, name: &str, course: &Course) -> io::Result<()> {
         let text = serde_json::to_vec(course).map_err(io::Error::other)?;
         write_atomically(&self.dir(place, name).join(COURSE), &text, 0o600)
+    }
+
+    /// Writes down how a process ended that systemd runs.
+    pub fn note_end(&self, place: &Place, name: &str, how: &str) -> io::Result<()> {
+        write_atomically(&self.dir(place, name).join(END), how.as_bytes(), 0o600)
+    }
+
+    /// How a process ended the last time that systemd runs.
+    pub fn end(&self, place: &Place, name: &str) -> Option<String> {
+        fs::read_to_string(self.dir(place, name).join(END)).ok()
+    }
+
+    /// It begins anew.
+    pub fn forget_end(&self, place: &Place, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.dir(place, name).join(END)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The logs that there are.
+    pub fn logs(&self) -> io::Result<Vec<PathBuf>> {
+        let mut logs = Vec::new();
+        for place in directories(&self.base)? {
+            logs.extend(directories(&place)?.into_iter().map(|process| process.join(LOG)));
+        }
+        Ok(logs)
     }
 
     /// Makes the directories of a process: its own, and where it keeps data, theirs.

@@ -24,6 +24,8 @@ pub fn run(arguments: &[String]) -> ExitCode {
     let done = match arguments {
         [word, rest @ ..] if word == "start" => start(rest),
         [word, rest @ ..] if word == "ready" => wait(rest),
+        [word, rest @ ..] if word == "ended" => ended(rest),
+        [word, rest @ ..] if word == "logs" => logs(rest),
         _ => Err(io::Error::other("a service is started by netyard alone")),
     };
     match done {
@@ -102,6 +104,56 @@ fn confine() -> io::Result<()> {
     Ok(())
 }
 
+/// Writes down how it ended: systemd forgets that when it starts it again.
+fn ended(words: &[String]) -> io::Result<()> {
+    let (shelf, entry) = written(words)?;
+    let process = entry.process();
+    let of = |name: &str| std::env::var(name).unwrap_or_default();
+    let (result, code, status) = (of("SERVICE_RESULT"), of("EXIT_CODE"), of("EXIT_STATUS"));
+    let how = end_of(&result, &code, &status, process.patience);
+    shelf.note_end(&process.place, &process.name, &how)
+}
+
+/// In the words of our own supervisor, from what systemd.exec(5) says in the
+/// environment. `patience` is in milliseconds.
+fn end_of(result: &str, code: &str, status: &str, patience: u32) -> String {
+    // signal(7), on all machines that netyard is built for.
+    const SIGNALS: [(&str, u8); 14] = [
+        ("HUP", 1),
+        ("INT", 2),
+        ("QUIT", 3),
+        ("ILL", 4),
+        ("TRAP", 5),
+        ("ABRT", 6),
+        ("BUS", 7),
+        ("FPE", 8),
+        ("KILL", 9),
+        ("SEGV", 11),
+        ("PIPE", 13),
+        ("ALRM", 14),
+        ("TERM", 15),
+        ("SYS", 31),
+    ];
+    match (result, code) {
+        ("timeout", _) => format!("not ready after {} s", f64::from(patience) / 1000.0),
+        ("oom-kill", _) => "killed: there was no memory left".to_owned(),
+        (_, "exited") => format!("exited with {status}"),
+        (_, "killed" | "dumped") => {
+            let number = SIGNALS.iter().find(|(name, _)| *name == status);
+            let number = number.map_or_else(|| status.to_owned(), |(_, number)| number.to_string());
+            format!("killed by signal {number}")
+        }
+        (result, _) => format!("ended: {result}"),
+    }
+}
+
+/// Looks at the length of the yard's logs.
+fn logs(words: &[String]) -> io::Result<()> {
+    let shelf = Shelf::of_own_words(words).ok_or(io::ErrorKind::InvalidInput)?;
+    super::log::shorten(shelf.logs()?.into_iter());
+    Ok(())
+}
+
 /// Waits until the main process of the service is ready. systemd ends this when that
 /// takes too long.
 fn wait(words: &[String]) -> io::Result<()> {
@@ -125,5 +177,18 @@ fn wait(words: &[String]) -> io::Result<()> {
         if rustix::io::retry_on_intr(|| poll(&mut end, Some(&pause)))? > 0 {
             return Err(ended());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_as_our_own_supervisor_tells_it() {
+        assert_eq!(end_of("exit-code", "exited", "7", 1000), "exited with 7");
+        assert_eq!(end_of("signal", "killed", "KILL", 1000), "killed by signal 9");
+        assert_eq!(end_of("core-dump", "dumped", "RTMIN", 1000), "killed by signal RTMIN");
+        assert_eq!(end_of("timeout", "killed", "TERM", 2500), "not ready after 2.5 s");
     }
 }

@@ -33,8 +33,10 @@ const STEPS_SINCE: u32 = 254;
 /// From 0.1 s to 30 s by doubling.
 const STEPS: u32 = 8;
 
-/// Not all of it has been proved with every service yet: who wants it sets this.
-const ASKED_FOR: &str = "NETYARD_SYSTEMD";
+/// Who sets this to `0` wants netyard's own supervisor.
+const SWITCH: &str = "NETYARD_SYSTEMD";
+/// How often a yard's logs are looked at.
+const LOOK_AT_LOGS: Duration = Duration::from_secs(60);
 
 /// What no service of a yard needs: numbers of capabilities (linux/capability.h).
 const NEVER: [u32; 9] = [
@@ -70,12 +72,13 @@ pub(crate) struct Units {
 impl Units {
     /// Those of a yard; none where systemd is not there to run them.
     pub fn of(yard: &YardName) -> Option<Self> {
-        if !is_first() || std::env::var_os(ASKED_FOR).is_none() {
-            return None;
-        }
         // Without a bus there is our own supervisor.
-        let systemd = Systemd::connect().ok()?;
-        Some(Self { systemd, yard: yard.clone(), starting: BTreeMap::new() })
+        is_first().then(|| Self::connect(yard).ok()).flatten()
+    }
+
+    /// True unless the user wants none made.
+    pub fn are_wanted() -> bool {
+        std::env::var_os(SWITCH).is_none_or(|value| value != "0")
     }
 
     /// The same, where they must be there.
@@ -89,8 +92,10 @@ impl Units {
         let unit = name(&self.yard, &process.place, &process.name);
         // One of that name is what a yard left whose state was lost.
         self.stop(&process.place, &process.name)?;
+        shelf.forget_end(&process.place, &process.name)?;
+        self.watch_logs(shelf)?;
         let properties = self.properties(shelf, process, spaces)?;
-        let job = self.systemd.start(&unit, &properties)?;
+        let job = self.systemd.start(&unit, &properties, &[])?;
         self.starting.insert(unit, job);
         Ok(())
     }
@@ -101,7 +106,7 @@ impl Units {
     }
 
     /// Waits until a process is ready; gives why it will not be.
-    pub fn wait(&mut self, process: &Process) -> io::Result<Result<(), String>> {
+    pub fn wait(&mut self, shelf: &Shelf, process: &Process) -> io::Result<Result<(), String>> {
         let unit = name(&self.yard, &process.place, &process.name);
         let Some(job) = self.starting.remove(&unit) else { return Ok(Ok(())) };
         let patience = Duration::from_millis(process.patience.into()) + SLACK;
@@ -109,15 +114,46 @@ impl Units {
         if how.as_deref() == Some("done") {
             return Ok(Ok(()));
         }
-        let found = self.systemd.units(&[&escaped_glob(&unit)])?;
-        let Some(found) = found.first() else { return Ok(Err("it ended".to_owned())) };
-        let properties = self.systemd.properties(found)?;
-        Ok(Err(match text(&properties, "Result").as_deref() {
-            Some("timeout") => {
-                format!("not ready after {} s", f64::from(process.patience) / 1000.0)
-            }
-            _ => how_it_ended(&properties).or(how).unwrap_or_else(|| "systemd is silent".into()),
-        }))
+        // The job ends when the end begins; how it was is written at its end.
+        let end = Instant::now() + END_PATIENCE + SLACK;
+        let found = self.systemd.units(&[&glob(&unit)])?.pop();
+        let properties = match found {
+            Some(found) => self.systemd.settled(&found, end)?,
+            None => BTreeMap::new(),
+        };
+        let written = shelf.end(&process.place, &process.name);
+        let why = written.or_else(|| how_it_ended(&properties)).or(how);
+        Ok(Err(why.unwrap_or_else(|| "systemd is silent".to_owned())))
+    }
+
+    /// Has the yard's logs looked at from time to time, as our own supervisor does.
+    fn watch_logs(&mut self, shelf: &Shelf) -> io::Result<()> {
+        let text = |text: String| Variant::new(text);
+        let binary = std::env::current_exe()?.to_string_lossy().into_owned();
+        let mut argv = vec![binary.clone(), SUBCOMMAND.to_owned(), "logs".to_owned()];
+        argv.extend(shelf.own_words());
+        let description = text(format!("the logs' length (netyard: {})", self.yard));
+        let service: Vec<Property<'_>> = vec![
+            ("Description", description.try_clone().map_err(io::Error::other)?),
+            ("Slice", text(slice(&self.yard))),
+            ("Type", text("oneshot".to_owned())),
+            ("ExecStart", Variant::new(vec![(binary, argv, false)])),
+        ];
+        let often = micros(LOOK_AT_LOGS);
+        let timer: Vec<Property<'_>> = vec![
+            ("Description", description),
+            (
+                "TimersMonotonic",
+                Variant::new(vec![("OnActiveSec", often), ("OnUnitActiveSec", often)]),
+            ),
+        ];
+        let others = [(log_unit(&self.yard, "service"), service)];
+        match self.systemd.start(&log_unit(&self.yard, "timer"), &timer, &others) {
+            Ok(_) => Ok(()),
+            // There it is already.
+            Err(fault) if fault.is("UnitExists") => Ok(()),
+            Err(fault) => Err(fault.into()),
+        }
     }
 
     /// Ends a process; returns when it is gone, and nothing is left of its unit.
@@ -133,7 +169,7 @@ impl Units {
     /// Ends all that there is of the yard, written down or not.
     pub fn stop_all(&mut self) -> io::Result<()> {
         let mut jobs = Vec::new();
-        let pattern = escaped_glob(&name_head(&self.yard)) + "*.service";
+        let pattern = glob(&name_head(&self.yard)) + "*.service";
         for unit in self.systemd.units(&[&pattern])? {
             jobs.extend(self.systemd.stop(&unit.name)?.map(|job| (unit.name, job)));
         }
@@ -148,6 +184,13 @@ impl Units {
     /// Ends the yard's slice, and that of all yards after the last of them.
     pub fn stop_slice(&mut self) -> io::Result<()> {
         let end = Instant::now() + SLACK;
+        for sort in ["timer", "service"] {
+            let unit = log_unit(&self.yard, sort);
+            if let Some(job) = self.systemd.stop(&unit)? {
+                self.systemd.wait(&job, end)?;
+            }
+            self.systemd.forget_failure(&unit)?;
+        }
         if let Some(job) = self.systemd.stop(&slice(&self.yard))? {
             self.systemd.wait(&job, end)?;
         }
@@ -168,9 +211,7 @@ impl Units {
     ) -> io::Result<Vec<Property<'p>>> {
         let (place, own) = (&process.place, &process.name);
         let text = |text: String| Variant::new(text);
-        let micros = |duration: Duration| {
-            Variant::U64(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
-        };
+        let micros = |duration: Duration| Variant::U64(micros(duration));
         let binary = std::env::current_exe()?.to_string_lossy().into_owned();
         let call = |word: &str| {
             let mut argv = vec![binary.clone(), SUBCOMMAND.to_owned(), word.to_owned()];
@@ -186,6 +227,7 @@ impl Units {
             ("Type", text(sort(&process.ready).to_owned())),
             ("NotifyAccess", text("all".to_owned())),
             ("ExecStart", call("start")),
+            ("ExecStopPost", call("ended")),
             ("TimeoutStartUSec", micros(Duration::from_millis(process.patience.into()))),
             ("TimeoutStopUSec", micros(END_PATIENCE)),
             ("StandardOutputFileToAppend", text(log.clone())),
@@ -213,25 +255,30 @@ impl Units {
     }
 
     /// How the processes of these entries are.
-    fn courses(&mut self, entries: &mut [Entry]) -> Result<(), Fault> {
-        let pattern = escaped_glob(&name_head(&self.yard)) + "*.service";
+    fn courses(&mut self, shelf: &Shelf, entries: &mut [Entry]) -> Result<(), Fault> {
+        let pattern = glob(&name_head(&self.yard)) + "*.service";
         let units = self.systemd.units(&[&pattern])?;
         for entry in entries.iter_mut().filter(|entry| entry.definition.unit.is_some()) {
             let process = entry.process();
             let name = name(&self.yard, &process.place, &process.name);
-            entry.course = match units.iter().find(|unit| unit.name == name) {
+            let mut found = match units.iter().find(|unit| unit.name == name) {
                 Some(unit) => Some(course(unit, &self.systemd.properties(unit)?, process)),
                 None => None,
             };
+            if let Some(course) = &mut found {
+                let written = shelf.end(&process.place, &process.name);
+                course.ended = written.or(course.ended.take());
+            }
+            entry.course = found;
         }
         Ok(())
     }
 }
 
 /// Fills in how the processes are that systemd runs.
-pub(super) fn fill(yard: &YardName, entries: &mut [Entry]) -> io::Result<()> {
+pub(super) fn fill(shelf: &Shelf, entries: &mut [Entry]) -> io::Result<()> {
     if entries.iter().any(|entry| entry.definition.unit.is_some()) {
-        Units::connect(yard)?.courses(entries)?;
+        Units::connect(shelf.yard())?.courses(shelf, entries)?;
     }
     Ok(())
 }
@@ -292,17 +339,29 @@ fn slice(yard: &YardName) -> String {
     format!("netyard-{}.slice", escaped(yard.as_str()))
 }
 
+/// Colons, so that no yard's name can be the beginning of another's, nor be taken for
+/// the unit that `enable` makes, which has a dash.
 fn name_head(yard: &YardName) -> String {
-    format!("netyard-{}-", escaped(yard.as_str()))
+    format!("netyard:{}:", escaped(yard.as_str()))
 }
 
 fn name(yard: &YardName, place: &Place, process: &str) -> String {
-    format!("{}{}-{}.service", name_head(yard), escaped(place_name(place)), escaped(process))
+    format!("{}{}:{}.service", name_head(yard), escaped(place_name(place)), escaped(process))
 }
 
-/// A pattern that matches just that name: a backslash is one (glob(7)).
-fn escaped_glob(name: &str) -> String {
-    name.replace('\\', "\\\\")
+/// What looks at the logs of a yard: a timer and its service.
+fn log_unit(yard: &YardName, sort: &str) -> String {
+    format!("netyard:{}.{sort}", escaped(yard.as_str()))
+}
+
+/// A pattern for names that are or begin so. systemd takes a backslash in a pattern as it
+/// is (`FNM_NOESCAPE`), glob(7) does not; a question mark is right for both.
+fn glob(name: &str) -> String {
+    name.replace('\\', "?")
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn text(properties: &BTreeMap<String, OwnedVariant>, name: &str) -> Option<String> {
@@ -371,9 +430,12 @@ mod tests {
         let yard = YardName::new("my-yard").unwrap();
         let process = process();
         let name = name(&yard, &process.place, &process.name);
-        assert_eq!(name, "netyard-my\\x2dyard-r\\x2d1-web.service");
+        assert_eq!(name, "netyard:my\\x2dyard:r\\x2d1:web.service");
         assert_eq!(slice(&yard), "netyard-my\\x2dyard.slice");
-        assert_eq!(escaped_glob("a\\x2db"), "a\\\\x2db");
+        assert_eq!(glob("a\\x2db"), "a?x2db");
+        // The unit that `enable` makes of a yard `my` is no service of one.
+        let my = YardName::new("my").unwrap();
+        assert!(!netyard_core::boot::unit_name(&yard).starts_with(&name_head(&my)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
-use bus::{Bus, Fault, Target};
+use bus::{Bus, Fault, Target, Told};
 use zbus::{OwnedObjectPath, OwnedVariant, Variant};
 
 const NAME: &str = "org.freedesktop.systemd1";
@@ -95,10 +95,14 @@ impl Systemd {
         self.version
     }
 
-    /// Makes a unit and starts it.
-    pub fn start(&mut self, unit: &str, properties: &[Property<'_>]) -> Result<Job, Fault> {
-        let others: [(&str, Vec<Property<'_>>); 0] = [];
-        let arguments = (unit, "fail", properties, &others[..]);
+    /// Makes a unit and starts it; `others` are made with it and not started.
+    pub fn start(
+        &mut self,
+        unit: &str,
+        properties: &[Property<'_>],
+        others: &[(String, Vec<Property<'_>>)],
+    ) -> Result<Job, Fault> {
+        let arguments = (unit, "fail", properties, others);
         let job: OwnedObjectPath = self.bus.call(MANAGER, "StartTransientUnit", &arguments)?;
         Ok(Job(job.to_string()))
     }
@@ -128,11 +132,43 @@ impl Systemd {
                 return Ok(Some(how));
             }
             let Some(told) = self.bus.told(end)? else { return Ok(None) };
-            if told.member == "JobRemoved" {
-                let (_, job, _, how): (u32, OwnedObjectPath, String, String) = told.read()?;
-                self.ended.insert(job.to_string(), how);
+            self.note(&told)?;
+        }
+    }
+
+    /// What is known of a unit as soon as it does not end any more, or at `end`.
+    pub fn settled(
+        &mut self,
+        unit: &Unit,
+        end: Instant,
+    ) -> Result<BTreeMap<String, OwnedVariant>, Fault> {
+        self.bus.listen(&format!(
+            "type='signal',sender='{NAME}',member='PropertiesChanged',path='{}'",
+            unit.path
+        ))?;
+        loop {
+            let properties = self.properties(unit)?;
+            let ends = match properties.get("ActiveState").map(|state| &**state) {
+                Some(Variant::Str(state)) => state.as_str() == "deactivating",
+                _ => false,
+            };
+            if !ends {
+                return Ok(properties);
+            }
+            match self.bus.told(end)? {
+                Some(told) => self.note(&told)?,
+                None => return Ok(properties),
             }
         }
+    }
+
+    /// Notes how a job ended.
+    fn note(&mut self, told: &Told) -> Result<(), Fault> {
+        if told.member == "JobRemoved" {
+            let (_, job, _, how): (u32, OwnedObjectPath, String, String) = told.read()?;
+            self.ended.insert(job.to_string(), how);
+        }
+        Ok(())
     }
 
     /// The units that are loaded and whose names match one of these globs.
@@ -169,13 +205,12 @@ fn leading_number(text: &str) -> u32 {
     digits.parse().unwrap_or(0)
 }
 
-/// A word as a part of a unit's name: a dash would be a level of a slice
+/// A word as a part of a unit's name: a dash would be a level of a slice, and a colon
+/// stands between words
 /// (systemd.unit(5), "String Escaping for Inclusion in Unit Names").
 pub(crate) fn escaped(word: &str) -> String {
     word.bytes().fold(String::new(), |name, byte| match byte {
-        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b':' | b'_' => {
-            name + &char::from(byte).to_string()
-        }
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' => name + &char::from(byte).to_string(),
         b'.' if !name.is_empty() => name + ".",
         byte => name + &format!("\\x{byte:02x}"),
     })
@@ -189,7 +224,7 @@ mod tests {
     fn a_dash_in_a_name_is_no_level_of_a_slice() {
         assert_eq!(escaped("my-yard.1"), "my\\x2dyard.1");
         assert_eq!(escaped(".x"), "\\x2ex");
-        assert_eq!(escaped(":fabric"), ":fabric");
+        assert_eq!(escaped(":fabric"), "\\x3afabric");
     }
 
     #[test]
