@@ -297,7 +297,9 @@ impl Session {
             crate::facts::survey(worker, &mut sites, &wanted, !only_host, &files)
         });
         self.sites = Some(sites);
-        survey.map_err(no_thread)?
+        let mut survey = survey.map_err(no_thread)??;
+        survey.troubles = crate::serve::troubles_of(&self.shelf)?;
+        Ok(survey)
     }
 
     /// Notes the prefixes the yard's addresses are drawn from; written with the

@@ -73,7 +73,12 @@ checks! {
     resolver,
     prefix_64,
     neighbours,
+    other_dhcp,
+    other_router,
+    range_full,
     wireguard_silent,
+    babel_deaf,
+    endpoint_missing,
     tunnel_mtu,
 }
 

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::link::Link;
 use super::ruleset::Ruleset;
+use crate::service::trouble::Met;
 use crate::state::{InterfaceId, Place};
 use crate::wire::{attributes, ip, u8_of, u32_of};
 
@@ -303,6 +304,8 @@ pub struct Survey {
     pub machine: super::machine::Machine,
     /// What those of the yard's tunnels do that could be asked.
     pub tunnels: Vec<(InterfaceId, super::TunnelPulse)>,
+    /// What servers of networks met, from where they serve, and how many seconds ago.
+    pub troubles: Vec<(Place, u64, Met)>,
 }
 
 impl Survey {

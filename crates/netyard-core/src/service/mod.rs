@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod ra;
 mod run;
 pub mod served;
+pub mod trouble;
 
 pub use babel::{Babel, INTERFACE as BABEL_INTERFACE, RULE as BABEL_RULE};
 pub use bird::Bird;

@@ -20,7 +20,7 @@ pub fn survey_host() -> Result<Survey, Error> {
         let mut proc = Proc::default();
         let host = look(&mut proc, None, true)?;
         let stacks = vec![(Place::Host, host)];
-        Ok(Survey { stacks, machine: machine::read(&proc), tunnels: Vec::new() })
+        Ok(Survey { stacks, machine: machine::read(&proc), ..Survey::default() })
     };
     Worker::run(look).map_err(|e| Error::system("could not start a thread", e))?
 }

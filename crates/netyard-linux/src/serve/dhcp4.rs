@@ -9,12 +9,13 @@ use netyard_core::addr::Mac;
 use netyard_core::name::{FullName, InterfaceName};
 use netyard_core::service::dhcp4::{Note, Pool, Reply, To, relay_of};
 use netyard_core::service::served::{Dhcp4 as Config, Served, ServedNetwork};
+use netyard_core::service::trouble::{Trouble, Wanted};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, sendto};
 
 use super::packet::FrameSocket;
-use super::world::{World, say};
+use super::world::{self, World, say};
 use super::{Service, socket};
 
 const SERVER: u16 = 67;
@@ -86,7 +87,7 @@ impl Service for Dhcp4 {
             answer.changes.into_iter().for_each(|lease| world.leases.put(lease));
             replies.extend(answer.reply.map(|reply| (own, reply)));
             if let Some(note) = answer.note {
-                self.note(&note, world.now());
+                self.note(&note, world);
             }
         }
         // Nobody hears of a lease that a crash would forget.
@@ -145,7 +146,8 @@ impl Dhcp4 {
         Ok(())
     }
 
-    fn note(&mut self, note: &Note, now: Instant) {
+    fn note(&mut self, note: &Note, world: &mut World) {
+        let now = world.now();
         let text = match note {
             // One line for all who come away empty-handed.
             Note::Exhausted(_) => "exhausted".to_owned(),
@@ -155,6 +157,24 @@ impl Dhcp4 {
         if self.notes.len() < 32 && !self.notes.iter().any(|(known, _)| *known == text) {
             say(&format!("{}: {note}", self.network));
             self.notes.push((text, now));
+            if let Some(trouble) = trouble(note) {
+                world::notify(&format!("STATUS={}: {note}", self.network));
+                world.met(&self.network, trouble);
+            }
         }
     }
+}
+
+/// What of it somebody else must put right.
+fn trouble(note: &Note) -> Option<Trouble> {
+    Some(match note {
+        Note::Exhausted(mac) => Trouble::Exhausted { what: Wanted::Ipv4, client: mac.to_string() },
+        Note::OtherServer(server, client) => {
+            Trouble::OtherServer { server: *server, client: *client }
+        }
+        Note::InUse(address, mac) => {
+            Trouble::InUse { address: (*address).into(), client: mac.to_string() }
+        }
+        Note::SameIdentifier(..) | Note::ReservedHeld(..) => return None,
+    })
 }

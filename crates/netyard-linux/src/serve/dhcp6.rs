@@ -11,6 +11,7 @@ use netyard_core::name::FullName;
 use netyard_core::service::dhcp6::message::LONGEST;
 use netyard_core::service::dhcp6::{Note, Pool};
 use netyard_core::service::served::{Served, ServedNetwork};
+use netyard_core::service::trouble::{Trouble, Wanted};
 use netyard_core::wire::leased::{LeasedRoute, read_route};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
@@ -18,7 +19,7 @@ use rustix::net::{RecvFlags, recvfrom};
 
 use super::Service;
 use super::link6::{ALL_SERVERS, Link};
-use super::world::{World, say};
+use super::world::{self, World, say};
 use crate::netlink::{Batch, Protocol, Socket};
 
 const SERVER: u16 = 547;
@@ -90,7 +91,7 @@ impl Service for Dhcp6 {
             changed |= !answer.changes.is_empty();
             answer.changes.into_iter().for_each(|lease| world.leases.put(lease));
             replies.extend(answer.reply.map(|reply| (from, reply)));
-            answer.notes.iter().for_each(|note| self.note(note, world.now()));
+            answer.notes.iter().for_each(|note| self.note(note, world));
         }
         // Nobody hears of a lease that a crash would forget.
         if !world.leases.store() {
@@ -137,7 +138,8 @@ impl Dhcp6 {
         self.ends = next.map(|at| world.now() + Duration::from_secs(at.saturating_sub(now)));
     }
 
-    fn note(&mut self, note: &Note, now: Instant) {
+    fn note(&mut self, note: &Note, world: &mut World) {
+        let now = world.now();
         let text = match note {
             // One line for all who come away empty-handed.
             Note::NoAddress(_) => "no address".to_owned(),
@@ -148,6 +150,19 @@ impl Dhcp6 {
         if self.notes.len() < 32 && !self.notes.iter().any(|(known, _)| *known == text) {
             say(&format!("{}: {note}", self.network));
             self.notes.push((text, now));
+            let trouble = match note {
+                Note::NoAddress(from) => {
+                    Trouble::Exhausted { what: Wanted::Ipv6, client: from.to_string() }
+                }
+                Note::NoPrefix(from) => {
+                    Trouble::Exhausted { what: Wanted::Prefix, client: from.to_string() }
+                }
+                Note::InUse(address, from) => {
+                    Trouble::InUse { address: (*address).into(), client: from.to_string() }
+                }
+            };
+            world::notify(&format!("STATUS={}: {note}", self.network));
+            world.met(&self.network, trouble);
         }
     }
 }

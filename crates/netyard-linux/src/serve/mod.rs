@@ -25,12 +25,31 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use netyard_core::service::served::{Served, ServedNetwork, VERSION};
+use netyard_core::service::trouble::{Met, Troubles};
+use netyard_core::state::Place;
 use rustix::event::epoll::{self, EventFlags};
 use rustix::time::Timespec;
 
 pub use leases::of_yard as leases_of;
 use world::World;
+
+use crate::error::Error;
+use crate::supervise::Shelf;
 pub(crate) use world::notify;
+
+/// What servers of a yard met: where they serve, how many seconds ago, and what.
+pub(crate) fn troubles_of(shelf: &Shelf) -> Result<Vec<(Place, u64, Met)>, Error> {
+    let now = crate::supervise::now();
+    let mut all = Vec::new();
+    for entry in shelf.definitions()? {
+        let process = entry.process();
+        let path = shelf.dir(&process.place, &process.name).join(world::TROUBLES);
+        let Ok(text) = std::fs::read(path) else { continue };
+        let met = Troubles::read(&text).met().into_iter();
+        all.extend(met.map(|met| (process.place.clone(), now.saturating_sub(met.at), met)));
+    }
+    Ok(all)
+}
 
 /// What serves one protocol on one network.
 trait Service {
@@ -118,7 +137,8 @@ impl Server {
     fn start(config: &Path, data: &Path) -> io::Result<Self> {
         let _ = rustix::thread::set_name(c"netyard-serve");
         let served = read_config(config)?;
-        let world = World::open(data)?;
+        let dir = config.parent().unwrap_or(Path::new("."));
+        let world = World::open(data, dir)?;
         let signals = socket::signals(&[libc::SIGHUP, libc::SIGTERM, libc::SIGINT])?;
         epoll::add(world.poller(), &signals, world::event(SIGNALS, 0), EventFlags::IN)?;
         let config = config.to_owned();

@@ -9,6 +9,7 @@ use netyard_core::name::FullName;
 use netyard_core::service::client::Dice;
 use netyard_core::service::ra::{Ra, Schedule, is_solicitation};
 use netyard_core::service::served::{Served, ServedNetwork};
+use netyard_core::service::trouble::Trouble;
 use rustix::event::epoll::EventFlags;
 
 use super::Service;
@@ -93,7 +94,7 @@ impl Service for Advertiser {
                 SOLICITATION if is_solicitation(&packet[..length], from) => {
                     self.answer(from, world.now());
                 }
-                ADVERTISEMENT => self.other(&packet[..length], from, world.now()),
+                ADVERTISEMENT => self.other(&packet[..length], from, world),
                 _ => {}
             }
         }
@@ -175,7 +176,8 @@ impl Advertiser {
 
     /// An advertisement of somebody else: on a network where netyard advertises,
     /// hosts follow both.
-    fn other(&mut self, packet: &[u8], from: Ipv6Addr, now: Instant) {
+    fn other(&mut self, packet: &[u8], from: Ipv6Addr, world: &mut World) {
+        let now = world.now();
         let Some(ra) = Ra::read(packet).filter(|_| from.is_unicast_link_local()) else { return };
         self.rogues.retain(|(_, said)| now.duration_since(*said) < QUIET);
         if self.link.link_local() == Some(from)
@@ -188,6 +190,9 @@ impl Advertiser {
         let text = format!("{}: rogue router advertisement from {from}{}", self.network, told(&ra));
         notify(&format!("STATUS={text}"));
         say(&text);
+        let prefixes = ra.prefixes.iter().map(|one| one.net.into()).collect();
+        let (mac, lifetime) = (ra.source, ra.lifetime);
+        world.met(&self.network, Trouble::OtherRouter { router: from, mac, lifetime, prefixes });
     }
 }
 

@@ -12,9 +12,13 @@ use netyard_core::addr::Mac;
 use netyard_core::name::FullName;
 use netyard_core::service::dhcp4::Pool;
 use netyard_core::service::ra::Ra;
+use netyard_core::service::trouble::{Met, Trouble, Troubles};
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::leases::LeaseFile;
+
+/// The file of what was met, beside the server's configuration.
+pub(super) const TROUBLES: &str = "troubles.json";
 
 /// What a service sees of the rest of the process.
 pub(super) struct World {
@@ -31,15 +35,31 @@ pub(super) struct World {
     pub advertised: BTreeMap<FullName, Ra>,
     /// The directory of what survives.
     data: PathBuf,
+    /// What the networks' owner should know, and the file for it.
+    troubles: Troubles,
+    trouble_file: PathBuf,
 }
 
 impl World {
-    /// With the leases below a directory, which is made where it is missing.
-    pub fn open(data: &Path) -> io::Result<Self> {
+    /// With the leases below a directory, which is made where it is missing; what is
+    /// met is written down in another.
+    pub fn open(data: &Path, dir: &Path) -> io::Result<Self> {
+        let trouble_file = dir.join(TROUBLES);
+        let troubles = Troubles::read(&std::fs::read(&trouble_file).unwrap_or_default());
         let poller = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let leases = LeaseFile::open(data)?;
         let (pools, advertised, data) = (Vec::new(), BTreeMap::new(), data.to_owned());
-        Ok(Self { poller, turn: 0, now: Instant::now(), leases, pools, advertised, data })
+        let now = Instant::now();
+        Ok(Self { poller, turn: 0, now, leases, pools, advertised, data, troubles, trouble_file })
+    }
+
+    /// Writes down what is not as it should be on a network. Who calls this does so a
+    /// few times in a minute at most.
+    pub fn met(&mut self, network: &FullName, trouble: Trouble) {
+        self.troubles.add(Met { network: network.clone(), at: self.today(), trouble });
+        let text = serde_json::to_vec(&self.troubles).unwrap_or_default();
+        // A full disk must not end the service for the others.
+        let _ = crate::state_dir::write_atomically(&self.trouble_file, &text, 0o600);
     }
 
     /// The server's identifier for DHCPv6 (RFC 8415, 11): made once, of the hardware

@@ -240,6 +240,13 @@ impl Shelf {
 
     /// What is written down, by place and name.
     pub fn all(&self) -> Result<Vec<Entry>, Error> {
+        let mut entries = self.definitions()?;
+        self.ask_systemd(&mut entries)?;
+        Ok(entries)
+    }
+
+    /// The same, whatever systemd may know of it.
+    pub fn definitions(&self) -> Result<Vec<Entry>, Error> {
         let failed = |e| Error::system(format!("could not read `{}`", self.base.display()), e);
         let mut entries = Vec::new();
         for place in directories(&self.base).map_err(failed)? {
@@ -251,7 +258,6 @@ impl Shelf {
             let key = |entry: &Entry| (entry.process().place.clone(), entry.process().name.clone());
             key(a).cmp(&key(b))
         });
-        self.ask_systemd(&mut entries)?;
         Ok(entries)
     }
 

@@ -7,6 +7,7 @@ mod forward;
 
 use super::Phase;
 use crate::facts::{Link, Machine, Manager, ManagerName, Stack, Survey};
+use crate::service::trouble::Met;
 use crate::state::Place;
 use crate::yard::Yard;
 
@@ -102,6 +103,12 @@ impl<'a> Scene<'a> {
         all.sort();
         all.dedup();
         all
+    }
+
+    /// What servers of networks met in the last so many seconds.
+    pub fn troubles(&self, seconds: u64) -> impl Iterator<Item = (&'a Place, u64, &'a Met)> {
+        let all = self.survey.troubles.iter().filter(move |(_, age, _)| *age <= seconds);
+        all.map(|(place, age, met)| (place, *age, met))
     }
 
     /// A manager that left traces on the machine.

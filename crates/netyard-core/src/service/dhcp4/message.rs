@@ -111,6 +111,11 @@ impl<'p> Request<'p> {
         }
     }
 
+    /// True where a relay agent brought it.
+    pub fn is_relayed(&self) -> bool {
+        !self.head.giaddr().is_unspecified()
+    }
+
     fn wishes(&self, code: u8) -> bool {
         self.wishes.as_ref().is_none_or(|wishes| wishes.contains(&code))
     }

@@ -88,6 +88,8 @@ pub enum Note {
     SameIdentifier(Mac, Mac),
     /// The address reserved for a client is held by another one.
     ReservedHeld(Ipv4Addr, Mac),
+    /// A client chose the offer of another server.
+    OtherServer(Ipv4Addr, Mac),
 }
 
 impl fmt::Display for Note {
@@ -104,6 +106,10 @@ impl fmt::Display for Note {
             Self::SameIdentifier(mac, other) => write!(
                 f,
                 "{mac} sends the client identifier of {other}, perhaps a copy of the same machine; each gets an address of its own"
+            ),
+            Self::OtherServer(server, mac) => write!(
+                f,
+                "{mac} chose the offer of {server}: another DHCP server answers on this network"
             ),
             Self::ReservedHeld(address, mac) => write!(
                 f,
@@ -212,10 +218,11 @@ impl Pool {
 
     /// Selecting, after a reboot, renewing and rebinding (RFC 2131, 4.3.2).
     fn request(&mut self, request: &Request<'_>, now: u64) -> Answer {
-        if request.server.is_some_and(|server| server != self.config.server) {
-            // It chose another server.
+        if let Some(server) = request.server.filter(|server| *server != self.config.server) {
             self.offers.retain(|_, offer| offer.client != request.client);
-            return Answer::default();
+            // By a relay agent several servers may be asked on purpose.
+            let note = (!request.is_relayed()).then_some(Note::OtherServer(server, request.mac));
+            return Answer { note, ..Answer::default() };
         }
         let wanted = request.requested.or(request.ciaddr);
         let Some(address) = wanted else { return Answer::default() };

@@ -214,7 +214,9 @@ fn another_servers_client_is_left_to_it() {
     let elsewhere = Ask::new(MessageType::Request, 1)
         .address(at(5))
         .option(DhcpOption::ServerIdentifier(at(5)));
-    assert_eq!(pool.receive(&elsewhere.bytes(), 0), Answer::default());
+    // Its owner is told.
+    let note = Some(Note::OtherServer(at(5), mac(1)));
+    assert_eq!(pool.receive(&elsewhere.bytes(), 0), Answer { note, ..Answer::default() });
     // What was kept for it is free again.
     let next = Ask::new(MessageType::Request, 2).address(address);
     assert_eq!(said(&pool.receive(&next.bytes(), 0)), Some((MessageType::Ack, address)));

@@ -9,6 +9,7 @@ mod firewall;
 mod machine;
 mod page;
 mod real;
+mod server;
 mod setting;
 mod tunnel;
 mod vm_doctor;

@@ -35,3 +35,25 @@ alone! { Root, fn a_tunnel_whose_packets_are_longer_than_the_way_takes_is_named(
     patient.is_free_of("tunnel-mtu");
     patient.netyard("down");
 }}
+
+alone! { Root, fn a_tunnel_on_which_babeld_hears_nobody_is_named() {
+    crate::serve::needs(&["babeld"]);
+    let text = two("userspace").replacen("  gw1:\n", "  gw1:\n    services: { babeld: { interfaces: [wg0] } }\n", 1);
+    let mut patient = Patient::yard(&text);
+    patient.netyard("up");
+    patient.is_free_of("babel-deaf");
+    patient.netyard("exec gw1 -- ip -6 address flush dev wg0 scope link");
+    patient.suffers("babel-deaf", &[("interface", json!("wg0"))]);
+    patient.netyard("up");
+    patient.is_free_of("wireguard-no-endpoint");
+    // A peer that nobody knows where to find, and that may not speak Babel.
+    let nobody = "{ public-key: hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=, allowed-ips: 10.8.0.0/16 }";
+    let text = text.replacen("engine: userspace", &format!("engine: userspace, peers: [{nobody}]"), 1);
+    std::fs::write(patient.path().join("netyard.yaml"), text).expect("a file");
+    patient.netyard("up");
+    patient.suffers_beside("wireguard-no-endpoint", &[("interface", json!("wg0"))], &["babel-deaf"]);
+    let found = patient.found();
+    let shut = found.iter().find(|one| one["check"] == "babel-deaf").expect("a finding");
+    assert_eq!((&shut["severity"], &shut["evidence"]["lacks"]), (&json!("warning"), &json!("fe80::1")), "{shut}");
+    patient.netyard("down");
+}}
