@@ -1,7 +1,7 @@
 //! babeld sees nobody at the other end of a tunnel.
 
 use super::{Check, Finding, Phase, Scene, Severity};
-use crate::facts::{Link, Stack};
+use crate::facts::Link;
 use crate::state::Place;
 
 /// See the file's head.
@@ -16,12 +16,9 @@ pub static CHECK: Check = Check {
     find,
 };
 
-/// Where babeld listens (RFC 8966).
-pub(super) const BABEL: u16 = 6696;
-
 fn find(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (place, stack) in scene.stacks().filter(|(_, stack)| speaks_babel(stack)) {
+    for (place, stack) in scene.stacks().filter(|(_, stack)| stack.speaks_babel()) {
         for link in stack.links.iter().filter(|link| link.up && is_tunnel(scene, place, link)) {
             let own = |net: ipnet::IpNet| match net {
                 ipnet::IpNet::V6(net) => net.addr().is_unicast_link_local(),
@@ -57,10 +54,6 @@ fn shut<'s>(scene: &'s Scene<'_>, place: &'s Place) -> impl Iterator<Item = Find
             Some(finding.fix("allow `::/0` and `0.0.0.0/0`, with one tunnel for each peer"))
         },
     )
-}
-
-pub(super) fn speaks_babel(stack: &Stack) -> bool {
-    stack.listeners.iter().any(|one| one.protocol == "udp" && one.port == BABEL)
 }
 
 /// WireGuard's own kind, or that of a process of netyard's in its place.

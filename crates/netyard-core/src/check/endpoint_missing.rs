@@ -1,6 +1,5 @@
 //! A routing daemon speaks into a tunnel whose peer is nowhere.
 
-use super::babel_deaf::speaks_babel;
 use super::{Check, Finding, Phase, Scene, Severity};
 
 /// See the file's head.
@@ -17,7 +16,7 @@ pub static CHECK: Check = Check {
 
 fn find(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (place, _) in scene.stacks().filter(|(_, stack)| speaks_babel(stack)) {
+    for (place, _) in scene.stacks().filter(|(_, stack)| stack.speaks_babel()) {
         for (id, pulse) in scene.survey.tunnels.iter().filter(|(id, _)| id.place == *place) {
             for peer in pulse.peers.iter().filter(|peer| peer.endpoint.is_none()) {
                 let what = format!("nobody knows where a peer of `{}` is, and babeld calls it", id.name);

@@ -238,6 +238,11 @@ fn tuple(bytes: &[u8]) -> Option<(u8, IpAddr, IpAddr, u16, u16)> {
 }
 
 impl Stack {
+    /// True where somebody has babeld's port (RFC 8966).
+    pub fn speaks_babel(&self) -> bool {
+        self.listeners.iter().any(|one| one.protocol == "udp" && one.port == 6696)
+    }
+
     /// The interface of that index.
     pub fn link(&self, index: u32) -> Option<&Link> {
         self.links.iter().find(|link| link.index == index)
