@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::export::word;
 use crate::name::{InterfaceName, YardName};
 
 /// What a unit says.
@@ -74,28 +75,8 @@ impl Boot<'_> {
     }
 }
 
-/// A word of a command line of systemd's (systemd.service(5), systemd.syntax(7)).
-fn word(text: &str) -> String {
-    let mut word = String::new();
-    for c in text.chars() {
-        match c {
-            '%' => word.push_str("%%"),
-            '$' => word.push_str("$$"),
-            '"' | '\\' => word.extend(['\\', c]),
-            '\n' => word.push_str("\\n"),
-            '\t' => word.push_str("\\t"),
-            c => word.push(c),
-        }
-    }
-    if word.chars().any(|c| c.is_whitespace() || "\"\\';".contains(c)) {
-        format!("\"{word}\"")
-    } else {
-        word
-    }
-}
-
 /// The unit of an interface: what `systemd-escape --path` makes of its path.
-fn device(name: &str) -> String {
+pub(crate) fn device(name: &str) -> String {
     let escaped: String = name
         .bytes()
         .map(|byte| match byte {

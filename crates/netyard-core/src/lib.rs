@@ -5,6 +5,7 @@
 //! the same bytes out. The only failures are diagnostics ([`diag::Report`]).
 
 pub mod addr;
+pub mod adopt;
 pub mod boot;
 pub mod check;
 pub mod container;

@@ -1,5 +1,6 @@
 //! The only crate that touches the world: netlink, namespaces, the journal.
 
+pub mod adopt;
 pub mod babel;
 pub mod boot;
 pub mod client;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use netyard_core::name::FullName;
-use netyard_core::state::{Command, Object, Place, State};
+use netyard_core::state::{Command, InterfaceId, Key, Object, Place, State};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
@@ -38,6 +38,9 @@ pub(crate) struct Record {
     /// Where the yard has a firewall.
     #[serde(default)]
     pub tables: BTreeSet<Place>,
+    /// Addresses that were there before the yard and were taken over.
+    #[serde(default)]
+    pub adopted: BTreeSet<(InterfaceId, IpNet)>,
 }
 
 /// An interface of the host that was lent to a node, as it was.
@@ -177,6 +180,7 @@ impl Record {
         self.commands.clear();
         self.tables.clear();
         self.classes = [false; 6];
+        self.adopted.retain(|(id, net)| state.get(&Key::Address(id.clone(), *net)).is_some());
         self.add(state);
     }
 

@@ -302,6 +302,22 @@ impl Session {
         Ok(survey)
     }
 
+    /// Takes over what runs here and is as `desired` says, whoever made it: from then on
+    /// it is the yard's. No packet notices.
+    pub fn take_over(&mut self, desired: &State) -> Result<(), Error> {
+        self.must_write()?;
+        self.must_have_record()?;
+        let host = self.host_identity()?;
+        let record = self.record.get_or_insert_default();
+        record.host = host;
+        record.add(desired);
+        record.write(&self.dir)?;
+        crate::adopt::take_over(&self.yard, &self.published, desired, record)?;
+        record.write(&self.dir)?;
+        self.sites = None;
+        Ok(())
+    }
+
     /// Notes the prefixes the yard's addresses are drawn from; written with the
     /// next change.
     pub fn set_pools(&mut self, pools: &[ipnet::IpNet]) {

@@ -8,7 +8,7 @@ use netyard_core::facts::{Facts, Survey};
 use netyard_core::key::{KeyFact, KeyName};
 use netyard_core::name::YardName;
 use netyard_core::plan::{Op, Plan, plan};
-use netyard_core::state::{Object, State, lower};
+use netyard_core::state::{Object, Place, State, lower};
 use netyard_core::yard::{Yard, key_wishes};
 use netyard_linux::keeper::Keeper;
 use netyard_linux::{Access, Observation, Session, list_yards, netns};
@@ -89,6 +89,37 @@ pub fn running(options: &YardOptions) -> Result<(Session, State)> {
     let mut session = open(&name, Access::Write)?;
     let seen = session.observe(&State::default())?;
     Ok((session, seen.state))
+}
+
+/// Takes over what runs here and is as a file says. Where something is not, nothing is
+/// changed.
+pub fn take_over(file: &File) -> Result {
+    if !netns::has_root() {
+        return Err(Error::failed("without root nothing of the host's can be taken over"));
+    }
+    let name = &file.spec.yard.value;
+    let found = netyard_linux::adopt::read(name)?;
+    let mut session = open(name, Access::Write)?;
+    let mut facts = facts(&mut session, file)?;
+    // What is there is what is meant: it is in nobody's way.
+    facts.foreign_namespaces.clear();
+    facts.host_routes.clear();
+    let is_found = |name: &netyard_core::name::InterfaceName| {
+        found.state.objects().any(|object| match object {
+            Object::Interface(o) => o.id.place == Place::Host && o.kernel_name == *name,
+            _ => false,
+        })
+    };
+    facts.host_interfaces.retain(|name, _| !is_found(name));
+    let (yard, _) = file.resolve(&facts)?;
+    let desired = lower(&yard);
+    let changes = netyard_core::adopt::changes(&found.state, &desired);
+    if !changes.is_empty() {
+        let what = format!("what runs here is not as yard `{name}` says: {}", changes.join(", "));
+        return Err(Error::failed(what)
+            .hint("write the file as it is (`netyard adopt` does), or take away what differs"));
+    }
+    Ok(session.take_over(&desired)?)
 }
 
 /// What a file means here, and what is here.

@@ -6,11 +6,16 @@
 
 mod daemon;
 mod script;
+mod systemd;
 mod wg_quick;
+
+pub(crate) use systemd::word;
 
 use std::collections::BTreeSet;
 
-use crate::state::{Key, Object, Place, State};
+use crate::key::PublicKey;
+use crate::name::FullName;
+use crate::state::{InterfaceId, Key, Object, Place, State, Tunnel};
 use crate::yard::Yard;
 
 /// What can be written.
@@ -23,8 +28,14 @@ pub struct Target {
 }
 
 /// All targets, in the order of the help.
-pub static TARGETS: &[&Target] =
-    &[&script::TARGET, &wg_quick::TARGET, &daemon::BABELD, &daemon::BIRD, &daemon::DNSMASQ];
+pub static TARGETS: &[&Target] = &[
+    &script::TARGET,
+    &systemd::TARGET,
+    &wg_quick::TARGET,
+    &daemon::BABELD,
+    &daemon::BIRD,
+    &daemon::DNSMASQ,
+];
 
 /// The target of a word.
 pub fn target(word: &str) -> Option<&'static Target> {
@@ -130,6 +141,18 @@ impl Subject<'_> {
         lines.map(|line| format!("# {}\n", one_line(line))).collect()
     }
 
+    /// Where keys are that the yard makes and keeps, and that somebody must bring.
+    fn secrets(&self) -> String {
+        format!("/etc/wireguard/{}", self.yard.name)
+    }
+
+    /// What the kernel calls an interface.
+    fn device(&self, place: &Place, name: &FullName) -> String {
+        let id = InterfaceId { place: place.clone(), name: name.clone() };
+        let known = self.desired.interface(&id).map(|o| o.kernel_name.as_str());
+        known.unwrap_or(name.as_str()).to_owned()
+    }
+
     /// The beginning of a command that runs in a place.
     fn inside(&self, place: &Place) -> String {
         let node = self.yard.nodes.iter().find(|node| node.place == *place);
@@ -139,6 +162,15 @@ impl Subject<'_> {
         };
         namespace.map(|namespace| format!("ip netns exec {} ", namespace.netns)).unwrap_or_default()
     }
+}
+
+/// Why a tunnel is not written down.
+const UNMADE: &str = "its keys, or a peer's, are made by the first `netyard up`";
+
+/// True while a key of a tunnel is not there yet.
+fn unmade(tunnel: &Tunnel) -> bool {
+    let peers = tunnel.peers.iter().map(|peer| peer.public_key);
+    peers.chain([tunnel.key.public]).any(|key| key == PublicKey::UNMADE)
 }
 
 /// A comment ends with its line.

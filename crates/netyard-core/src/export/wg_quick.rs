@@ -7,9 +7,8 @@ use std::fmt::Write as _;
 
 use ipnet::IpNet;
 
-use super::{Papers, Subject, Target};
+use super::{Papers, Subject, Target, UNMADE, unmade};
 use crate::interface::Engine;
-use crate::key::PublicKey;
 use crate::state::{Key, Object, Place};
 use crate::yard::{Interface, Wireguard};
 
@@ -23,9 +22,9 @@ fn write(subject: &Subject<'_>, papers: &mut Papers) {
         let interface =
             node.and_then(|node| node.interfaces.iter().find(|one| one.device.id == *id));
         let Some(interface) = interface else { continue };
-        if unmade(end) {
+        if unmade(&end.tunnel) {
             if let Some(object) = subject.desired.get(&Key::Interface(id.clone())) {
-                papers.leave(object, "its keys, or a peer's, are made by the first `netyard up`");
+                papers.leave(object, UNMADE);
             }
             continue;
         }
@@ -37,15 +36,6 @@ fn write(subject: &Subject<'_>, papers: &mut Papers) {
         papers.file(path, tunnel(subject, end, interface), 0o600);
         account(subject, end, papers);
     }
-}
-
-/// True while a key of it is not there yet.
-fn unmade(end: &Wireguard) -> bool {
-    let peers = end.tunnel.peers.iter();
-    peers
-        .map(|peer| peer.public_key)
-        .chain([end.tunnel.key.public])
-        .any(|key| key == PublicKey::UNMADE)
 }
 
 /// What of the State is in the file.
@@ -112,7 +102,7 @@ fn tunnel(subject: &Subject<'_>, end: &Wireguard, interface: &Interface) -> Stri
         // What leads into the tunnel is said by the yard's own routes.
         text.push_str("Table = off\n");
     }
-    let secrets = format!("/etc/wireguard/{}", subject.yard.name);
+    let secrets = subject.secrets();
     let file = |file: &str| file.replace("{secrets}", &secrets);
     let _ = writeln!(text, "PostUp = wg set %i private-key {}", file(&end.tunnel.key.file));
     for peer in &end.tunnel.peers {

@@ -25,6 +25,7 @@ const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
 const IFA_F_NODAD: u32 = 0x02;
+const IFA_F_PERMANENT: u32 = 0x80;
 const HEADER: usize = 8; // struct ifaddrmsg
 
 /// Asks for all addresses.
@@ -35,6 +36,22 @@ pub fn dump() -> Request {
 /// Reads an `RTM_NEWADDR` message without its netlink header; none where it is
 /// not netyard's.
 pub fn read(place: &Place, names: &Names, message: &[u8]) -> Option<Address> {
+    let (address, protocol, _) = whole(place, names, message)?;
+    (protocol == PROTOCOL).then_some(address)
+}
+
+/// The same, whoever's it is; none where a lease gave it, or the kernel made it by itself.
+pub fn read_static(place: &Place, names: &Names, message: &[u8]) -> Option<Address> {
+    let (address, _, flags) = whole(place, names, message)?;
+    let of_kernel = match address.net.addr() {
+        IpAddr::V4(own) => own.is_loopback(),
+        IpAddr::V6(own) => own.is_loopback() || own.is_unicast_link_local(),
+    };
+    (flags & IFA_F_PERMANENT != 0 && !of_kernel).then_some(address)
+}
+
+/// An address with its protocol number and its flags.
+fn whole(place: &Place, names: &Names, message: &[u8]) -> Option<(Address, u8, u32)> {
     let index = u32_of(message.get(4..HEADER)?)?;
     let (mut local, mut address, mut flags, mut protocol) = (None, None, 0, 0);
     for (kind, value) in attributes(&message[HEADER..]) {
@@ -46,16 +63,14 @@ pub fn read(place: &Place, names: &Names, message: &[u8]) -> Option<Address> {
             _ => {}
         }
     }
-    if protocol != PROTOCOL {
-        return None;
-    }
     let own = local.or(address)?;
-    Some(Address {
+    let address = Address {
         interface: InterfaceId { place: place.clone(), name: names.full(index)?.clone() },
         net: IpNet::new(own, message[1]).ok()?,
         peer: address.filter(|&address| address != own),
         dad: own.is_ipv6() && flags & IFA_F_NODAD == 0,
-    })
+    };
+    Some((address, protocol, flags))
 }
 
 /// An address that was seen, whoever's it is.
@@ -103,6 +118,16 @@ impl Address {
     pub fn add(&self, names: &Names) -> Result<Request, UnknownInterface> {
         let flags = NLM_F_CREATE | NLM_F_EXCL;
         Ok(Request::new(RouteNetlinkMessage::NewAddress(self.message(names)?), flags))
+    }
+
+    /// Marks one that is there as netyard's, which only IPv6 can have done: of IPv4 the
+    /// kernel keeps what it was told first (`inet_rtm_newaddr`, net/ipv4/devinet.c).
+    pub fn mark(&self, names: &Names) -> Result<Option<Request>, UnknownInterface> {
+        if self.net.addr().is_ipv4() {
+            return Ok(None);
+        }
+        let message = RouteNetlinkMessage::NewAddress(self.message(names)?);
+        Ok(Some(Request::new(message, NLM_F_REPLACE)))
     }
 
     /// Takes it away, and with it the routes that lead out of it.

@@ -64,6 +64,14 @@ pub fn read(place: &Place, names: &Names, message: &[u8]) -> Option<Route> {
     (*message.get(5)? == PROTOCOL).then(|| read_any(place, names, message))?
 }
 
+/// True for a route that somebody wrote, by hand or for good (`RTPROT_BOOT`,
+/// `RTPROT_STATIC`): neither the kernel's nor a daemon's.
+pub fn is_written(message: &[u8]) -> bool {
+    const BOOT: u8 = 3; // linux/rtnetlink.h
+    const STATIC: u8 = 4;
+    matches!(message.get(5), Some(&(BOOT | STATIC | PROTOCOL)))
+}
+
 /// Reads an `RTM_NEWROUTE` message, whoever's the route is; none where it is of
 /// a kind that netyard does not make, local and broadcast routes among them.
 pub fn read_any(place: &Place, names: &Names, message: &[u8]) -> Option<Route> {

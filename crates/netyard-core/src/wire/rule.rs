@@ -44,6 +44,17 @@ pub fn dump() -> [Request; 2] {
 /// Reads an `RTM_NEWRULE` message without its netlink header; none where it is
 /// not netyard's.
 pub fn read(place: &Place, names: &Names, message: &[u8]) -> Option<Rule> {
+    let (rule, protocol) = whole(place, names, message)?;
+    (protocol == PROTOCOL).then_some(rule)
+}
+
+/// The same, whoever's it is.
+pub fn read_any(place: &Place, names: &Names, message: &[u8]) -> Option<Rule> {
+    whole(place, names, message).map(|(rule, _)| rule)
+}
+
+/// A rule with its protocol number.
+fn whole(place: &Place, names: &Names, message: &[u8]) -> Option<(Rule, u8)> {
     let header = message.get(..HEADER)?;
     let (to_bits, from_bits) = (header[1], header[2]);
     let mut rule = Rule {
@@ -79,9 +90,6 @@ pub fn read(place: &Place, names: &Names, message: &[u8]) -> Option<Rule> {
             _ => {}
         }
     }
-    if protocol != PROTOCOL {
-        return None;
-    }
     rule.fwmark = (mark != 0 || mask != 0).then_some((mark, mask));
     rule.action = match header[7] {
         FR_ACT_TO_TBL => RuleAction::Table(table),
@@ -91,7 +99,7 @@ pub fn read(place: &Place, names: &Names, message: &[u8]) -> Option<Rule> {
         FR_ACT_PROHIBIT => RuleAction::Prohibit,
         _ => return None,
     };
-    Some(rule)
+    Some((rule, protocol))
 }
 
 impl Rule {

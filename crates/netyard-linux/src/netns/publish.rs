@@ -140,6 +140,28 @@ impl Published {
         }
     }
 
+    /// Binds a namespace that somebody else published to a file of the yard's, and makes
+    /// a link of the name that is there. It is the same namespace all the time.
+    pub fn take_over(&self, name: &str, ns: BorrowedFd<'_>) -> io::Result<()> {
+        let (path, link) =
+            (self.file(Sort::Net, name), Path::new(Sort::Net.public_dir()).join(name));
+        if fs::read_link(&link).is_ok_and(|to| to == path) {
+            return Ok(());
+        }
+        drop(OpenOptions::new().write(true).create(true).truncate(false).mode(0o444).open(&path)?);
+        let source = format!("/proc/thread-self/fd/{}", ns.as_raw_fd());
+        rustix::mount::mount_bind(source, &path)?;
+        // The link first under another name, so that the name is never missing for long.
+        let fresh = Path::new(Sort::Net.public_dir()).join(format!(".{name}"));
+        gone(fs::remove_file(&fresh))?;
+        symlink(&path, &fresh)?;
+        match rustix::mount::unmount(&link, UnmountFlags::DETACH) {
+            Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        fs::rename(&fresh, &link)
+    }
+
     /// Takes a published name away; the namespace lives on while anything else
     /// holds it. Not an error when it is gone already.
     pub fn unpublish(&self, sort: Sort, name: &str) -> io::Result<()> {

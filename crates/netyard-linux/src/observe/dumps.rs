@@ -24,7 +24,7 @@ pub(crate) struct Dump {
 }
 
 impl Dump {
-    fn of(socket: &mut Socket, request: &Request) -> io::Result<Self> {
+    pub(crate) fn of(socket: &mut Socket, request: &Request) -> io::Result<Self> {
         let mut dump = Self::default();
         socket.dump(request, |message| match message {
             None => dump = Self::default(),
@@ -37,7 +37,7 @@ impl Dump {
         Ok(dump)
     }
 
-    fn messages(&self) -> Vec<&[u8]> {
+    pub(crate) fn messages(&self) -> Vec<&[u8]> {
         self.ranges.iter().map(|&(_, start, end)| &self.bytes[start..end]).collect()
     }
 }
@@ -82,7 +82,7 @@ pub(super) fn visit(
         seen.into_iter().filter_map(|one| one.interface).map(|i| Object::Interface(Box::new(i))),
     );
     site.names = names;
-    others(worker, site, classes, &mut found)?;
+    others(worker, site, classes, question, &mut found)?;
     // All yards mark with the same protocol number; on the host they meet.
     if !of_others.is_empty() {
         found.retain(|object| !interfaces_of(object).iter().any(|name| of_others.contains(*name)));
@@ -181,6 +181,7 @@ fn others(
     worker: &mut Worker,
     site: &mut Site,
     classes: Classes,
+    question: &Question<'_>,
     found: &mut Vec<Object>,
 ) -> io::Result<()> {
     let place = site.place.clone();
@@ -192,7 +193,9 @@ fn others(
     };
     if classes.addresses {
         read(&address::dump(), &mut |m| {
-            found.extend(address::read(&place, &names, m).map(Object::Address));
+            let one = address::read(&place, &names, m);
+            let one = one.or_else(|| question.adopted(address::read_static(&place, &names, m)?));
+            found.extend(one.map(Object::Address));
         })?;
     }
     if classes.routes {

@@ -12,7 +12,7 @@ mod pulse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use netyard_core::name::YardName;
-use netyard_core::state::{Key, Namespace, Object, Place, State};
+use netyard_core::state::{Address, Key, Namespace, Object, Place, State};
 use netyard_core::wire::LongMarks;
 
 use crate::error::Error;
@@ -114,6 +114,13 @@ pub(crate) struct Question<'a> {
 }
 
 impl Question<'_> {
+    /// The address, if it was there before the yard and was taken over: of IPv4 the
+    /// kernel takes no mark later.
+    fn adopted(&self, address: Address) -> Option<Address> {
+        let key = (address.interface.clone(), address.net);
+        self.record.is_some_and(|record| record.adopted.contains(&key)).then_some(address)
+    }
+
     /// True where a table is wanted or was made; everywhere where nobody knows.
     fn may_have_table(&self, place: &Place) -> bool {
         let wanted = self.desired.get(&Key::Table(place.clone())).is_some();

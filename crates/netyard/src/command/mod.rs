@@ -1,5 +1,6 @@
 //! One file per command; its doc comment is the help.
 
+pub mod adopt;
 pub mod check;
 pub mod client;
 pub mod complete;

@@ -6,7 +6,7 @@ use netyard_linux::Access;
 
 use crate::cli::FileOption;
 use crate::error::Result;
-use crate::live::Meeting;
+use crate::live::{self, Meeting};
 use crate::load::File;
 use crate::source::Origin;
 use crate::{command::test, next, ui};
@@ -28,6 +28,12 @@ pub struct Up {
     /// Otherwise all that this `up` did is undone then.
     #[arg(long)]
     keep: bool,
+    /// Take over what runs already and is as the file says, whoever made it
+    ///
+    /// For a file that `netyard adopt` wrote. Where something is not as the file says,
+    /// nothing is changed.
+    #[arg(long)]
+    adopt: bool,
 }
 
 impl Up {
@@ -35,6 +41,9 @@ impl Up {
     pub fn run(self) -> Result {
         let started = Instant::now();
         let file = File::read(&self.file.origin())?;
+        if self.adopt {
+            live::take_over(&file)?;
+        }
         let mut met = Meeting::of(&file, Access::Write)?;
         met.tell_concerns()?;
         self.bring_up(&file, &mut met, started)?;

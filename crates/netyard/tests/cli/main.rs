@@ -3,6 +3,7 @@
 //! Tests that touch the kernel run in a fresh user, network and mount namespace
 //! of their own (`yard` module), so that they need no root and leave nothing.
 
+mod adopt;
 mod alone;
 mod bad_input;
 mod boot;
@@ -27,6 +28,7 @@ mod readme;
 mod routing;
 mod serve;
 mod service;
+mod sight;
 mod site;
 mod ui;
 mod uplink;
@@ -34,6 +36,7 @@ mod vm_boot;
 mod vm_container;
 mod vm_container_boot;
 mod vm_explain;
+mod vm_export;
 mod vm_freifunk;
 mod vm_routing;
 mod vm_systemd;

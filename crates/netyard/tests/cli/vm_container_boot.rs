@@ -60,7 +60,7 @@ fn leaves_nothing(yard: &str, names: &str) {
 }
 
 /// A system with systemd, on the disk: its programs are the guest's own.
-fn system(at: &str) {
+pub fn system(at: &str) {
     sh(&format!(
         "mkdir -p {at} && cd {at} && cp -al /usr . && cp -a /etc /bin /sbin /lib /lib64 . &&
          mkdir -p proc sys dev run tmp root var/lib var/log var/tmp var/cache &&
@@ -72,7 +72,7 @@ fn system(at: &str) {
 }
 
 /// A LAN with servers of its own behind `enp6s0`, which are there in every boot.
-fn street() {
+pub fn street() {
     let script = "#!/bin/sh -e\n\
         ip netns add street; ip link add enp6s0 type veth peer name lan0 netns street\n\
         ip -n street addr add 10.66.0.1/24 dev lan0; ip -n street addr add fd66::1/64 dev lan0 nodad\n\

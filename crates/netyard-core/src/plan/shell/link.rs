@@ -70,6 +70,10 @@ fn made(names: &ShellNames, o: &Interface, kind: &Kind) -> String {
     for option in options(kind, None).iter().filter(|option| *option != "vlan_filtering 0") {
         line += &format!(" {option}");
     }
+    if matches!(kind, Kind::Bridge(_)) {
+        // No port belongs to a VLAN that was not asked for.
+        line += " vlan_default_pvid 0";
+    }
     if let (Kind::Vxlan(_), Some(parent)) = (kind, &o.parent)
         && parent.place == o.id.place
     {

@@ -51,6 +51,8 @@ pub struct Link<'a> {
     pub parent: Option<u32>,
     /// True when `parent` is an index in another namespace.
     pub foreign_parent: bool,
+    /// That namespace's number, as this one counts them (`IFLA_LINK_NETNSID`).
+    pub parent_namespace: Option<u32>,
     flags: u32,
     data: &'a [u8],
     port_kind: &'a str,
@@ -75,7 +77,10 @@ impl<'a> Link<'a> {
                 IFLA_LINKINFO => link.parse_info(value),
                 IFLA_IFALIAS => link.alias = text(value).unwrap_or_default(),
                 IFLA_GROUP => link.group = u32_of(value)?,
-                IFLA_LINK_NETNSID => link.foreign_parent = true,
+                IFLA_LINK_NETNSID => {
+                    link.foreign_parent = true;
+                    link.parent_namespace = u32_of(value);
+                }
                 _ => {}
             }
         }

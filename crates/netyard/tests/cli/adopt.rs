@@ -1,0 +1,98 @@
+//! What people built by hand becomes a yard, and no packet is lost.
+
+use std::process::{Command, Stdio};
+
+use crate::alone::alone;
+use crate::sight::{differences, is_settled, out, seen, seen_when};
+use crate::site::Site;
+
+/// Two nodes at a bridge of the host's, a cable between them, a router, NAT: by hand.
+const BY_HAND: &str = "
+    ip link add br0 type bridge; ip address add 10.9.0.254/24 brd + dev br0
+    ip address add fd09::fe/64 dev br0 nodad; ip link set br0 up; ip link set lo up
+    n=0; for node in a b; do n=$((n+1))
+      ip netns add $node; ip -n $node link set lo up
+      ip link add veth-$node type veth peer name eth0 netns $node
+      ip link set veth-$node master br0 up; ip -n $node link set eth0 up
+      ip -n $node address add 10.9.0.$n/24 brd + dev eth0
+      ip -n $node address add fd09::$n/64 dev eth0 nodad
+      ip -n $node route add default via 10.9.0.254
+      ip -n $node -6 route add default via fd09::fe
+    done
+    ip -n a link add x type veth peer name y netns b
+    ip -n a link set x mtu 1400 up; ip -n b link set y mtu 1400 up
+    ip -n a address add 10.9.1.0/31 dev x; ip -n b address add 10.9.1.1/31 dev y
+    ip netns exec b sysctl -qw net.ipv4.ip_forward=1
+    ip -n a route add 10.77.0.0/16 via 10.9.1.1 metric 50
+    ip -n b route add unreachable 10.88.0.0/16
+    sysctl -qw net.ipv4.ip_forward=1
+    nft add table ip nat; nft 'add chain ip nat post { type nat hook postrouting priority 100; }'
+    nft add rule ip nat post ip saddr 10.9.0.0/24 oifname eth9 masquerade
+";
+
+/// Pings every 20 ms while something is done; says what was lost.
+fn ping_during(from: &str, to: &str, work: impl FnOnce()) -> String {
+    let mut ping = Command::new("ip")
+        .args(["netns", "exec", from, "ping", "-n", "-i", "0.02", to])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("ping");
+    out("sleep 0.3");
+    work();
+    out("sleep 0.3");
+    // SAFETY: a system call with two numbers; the process is this test's child.
+    unsafe { libc::kill(ping.id().cast_signed(), libc::SIGINT) };
+    let mut text = String::new();
+    let mut stdout = ping.stdout.take().expect("a pipe");
+    std::io::Read::read_to_string(&mut stdout, &mut text).expect("text");
+    ping.wait().expect("ping's end");
+    text.lines().find(|line| line.contains("packet loss")).expect("a summary").to_owned()
+}
+
+alone! { Root, fn what_was_built_by_hand_is_taken_over_and_no_packet_is_lost() {
+    out(BY_HAND);
+    let before = seen_when(is_settled);
+    let site = Site::new("yard: empty\n");
+    let said = site.run("adopt --yard mine -o mine.yaml");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("`netyard up --adopt -f mine.yaml` takes it over"), "{said}");
+    let text = std::fs::read_to_string(site.path().join("mine.yaml")).expect("a file");
+    // Without it, what is there is in the way.
+    assert!(!site.run("up -f mine.yaml").status.success(), "{text}");
+    assert!(differences(&before, &seen(), &[]).is_empty());
+    let lost = ping_during("a", "10.9.0.2", || {
+        let lost = ping_during("b", "fd09::1", || {
+            let lost = ping_during("a", "10.9.1.1", || drop(site.ok("up --adopt -f mine.yaml")));
+            assert!(lost.contains(" 0% packet loss"), "over the cable: {lost}");
+        });
+        assert!(lost.contains(" 0% packet loss"), "IPv6: {lost}");
+    });
+    assert!(lost.contains(" 0% packet loss"), "over the bridge: {lost}");
+    site.ok("plan --check -f mine.yaml");
+    let after = seen_when(|all| differences(&before, all, &["mine.fabric"]).is_empty());
+    let differs = differences(&before, &after, &["mine.fabric"]);
+    assert!(differs.is_empty(), "{differs:#?}\n{text}");
+    // It is the yard's from now on: it changes, and goes.
+    let changed = text.replace("10.9.1.0/31", "10.9.1.2/31").replace("10.9.1.1/31", "10.9.1.3/31");
+    std::fs::write(site.path().join("mine.yaml"), changed.replace("via: 10.9.1.1", "via: 10.9.1.3")).expect("a file");
+    site.ok("up -f mine.yaml");
+    out("ip netns exec a ping -n -c1 -W2 10.9.1.3");
+    site.ok("down -f mine.yaml");
+    assert_eq!(out("ip netns list"), "");
+    assert_eq!(out("ip -o link | grep -v lo: || true"), "");
+}}
+
+alone! { Root, fn what_is_not_as_the_file_says_is_not_taken_over() {
+    out(BY_HAND);
+    let site = Site::new("yard: empty\n");
+    let text = site.ok("adopt --yard mine");
+    let before = seen_when(is_settled);
+    site.file(&text.replace("mtu: 1400", "mtu: 1300"));
+    let said = site.run("up --adopt");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("what runs here is not as yard `mine` says"), "{said}");
+    assert!(said.contains("1400") && said.contains("1300"), "{said}");
+    let differs = differences(&before, &seen(), &[]);
+    assert!(differs.is_empty(), "{differs:#?}");
+    assert_eq!(out("ls /run/netyard.ns 2>/dev/null || true"), "");
+}}

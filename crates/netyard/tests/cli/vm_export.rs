@@ -1,0 +1,209 @@
+//! Exports where Debian's kernel and systemd are: scripts of the examples that need more than
+//! other kernels have, and the files of `export systemd` alone, after a reboot.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::alone::alone;
+use crate::export::{example, script_proves_equal, uncontained};
+use crate::guest;
+use crate::sight::{differences, is_settled, seen_when};
+use crate::vm_container::{AREDN, machine, sh, succeeds, until};
+use crate::vm_container_boot::{street, system};
+
+macro_rules! scripts {
+    ($($name:ident: $text:expr;)*) => {
+        $(alone! {
+            #[ignore = "needs the VM tier: VLANs, WireGuard, netem"]
+            Root, fn $name() { script_proves_equal(&$text); }
+        })*
+    };
+}
+
+scripts! {
+    the_script_of_aredn_builds_what_netyard_builds: uncontained("aredn");
+    the_script_of_aredn_network_builds_what_netyard_builds: example("aredn-network");
+    the_script_of_freifunk_gateway_builds_what_netyard_builds: example("freifunk-gateway");
+    the_script_of_impairments_builds_what_netyard_builds: example("impairments");
+    the_script_of_vlan_switch_builds_what_netyard_builds: example("vlan-switch");
+    the_script_of_wireguard_builds_what_netyard_builds: example("wireguard");
+}
+
+/// Where what was seen waits for the next boot.
+const SEEN: &str = "/var/lib/seen";
+
+/// An example, its yard, its containers.
+type Yard = (&'static str, &'static str, &'static [&'static str]);
+
+/// Brings examples up, notes what is seen, takes them away, and leaves their files on the
+/// machine for the next boot.
+fn exported(yards: &[Yard]) {
+    sh("cmp -s $NETYARD_BIN /usr/local/bin/netyard || install $NETYARD_BIN /usr/local/bin/netyard");
+    for (name, _, machines) in yards {
+        let at = format!("/var/lib/export/{name}");
+        let file = format!("{at}/netyard.yaml");
+        fs::create_dir_all(&at).expect("root");
+        fs::write(&file, example(name)).expect("root");
+        sh(&format!("netyard up -f {file} && netyard export systemd {at}/tree -f {file}"));
+        for machine in *machines {
+            let state = format!("machinectl show {machine} -p State --value | grep running");
+            until("a container", &state);
+        }
+    }
+    sh("udevadm settle");
+    let seen = seen_when(is_settled);
+    let lines: Vec<String> = seen.into_iter().collect();
+    fs::write(SEEN, lines.join("\n@@")).expect("root");
+    for (name, yard, machines) in yards {
+        for machine in *machines {
+            let own = format!("/var/lib/netyard/{yard}/process/{machine}/container/root");
+            let to = format!("/var/lib/machines/{machine}");
+            sh(&format!("if test -d {own}; then mkdir -p /var/lib/machines; cp -a {own} {to}; fi"));
+        }
+        sh(&format!("netyard down --yard {yard}"));
+        install(&format!("/var/lib/export/{name}"));
+    }
+}
+
+/// As the tree's README says; the machine has some units masked.
+fn install(at: &str) {
+    sh("rm -f /etc/systemd/system/nftables.service /etc/systemd/system/systemd-networkd.service");
+    sh(&format!("cd {at}/tree && cp -r [a-z]* / && systemctl daemon-reload"));
+    for line in enables(at) {
+        sh(&line);
+    }
+    accepted(at);
+}
+
+fn enables(at: &str) -> Vec<String> {
+    let readme = fs::read_to_string(format!("{at}/tree/README")).expect("README");
+    let lines = readme.lines().map(str::trim).filter(|line| line.starts_with("systemctl enable"));
+    lines.map(str::to_owned).collect()
+}
+
+/// Those who read the files say nothing against them.
+fn accepted(at: &str) {
+    let files = sh(&format!("cd {at}/tree && find . -type f"));
+    for file in files.lines().map(|line| line.trim_start_matches('.')) {
+        let said = match file {
+            _ if file.ends_with(".sh") => sh(&format!("sh -n {file} 2>&1")),
+            "/etc/nftables.conf" => sh(&format!("nft -c -f {file} 2>&1")),
+            _ if file.ends_with(".service") => sh(&format!("systemd-analyze verify {file} 2>&1")),
+            _ if file.contains("/systemd-nspawn@") => {
+                let unit = file.split('/').find(|part| part.starts_with("systemd-nspawn@"));
+                let unit = unit.unwrap_or_default().trim_end_matches(".d");
+                sh(&format!("systemd-analyze verify {unit} 2>&1"))
+            }
+            _ => String::new(),
+        };
+        assert_eq!(said, "", "{file}");
+    }
+}
+
+/// What may differ, and why.
+const BUT: [&str; 5] = [
+    // networkd asks for router advertisements itself, and keeps the kernel from it.
+    "accept_ra:",
+    // It keeps addresses of its own making only: what it manages it says.
+    "/accept_redirects:",
+    // Queues are the default of whoever made the device first.
+    "(host) tc:",
+    "(host) nft: {\"metainfo\"",
+    "(host) hostname",
+];
+
+/// After the boot, by the files alone: the same is seen, and nobody has said a word
+/// against them.
+fn are_as_netyard_made_them(yards: &[Yard]) {
+    let all = yards.iter().map(|(name, ..)| format!("/var/lib/export/{name}"));
+    for line in all.flat_map(|at| enables(&at)) {
+        let unit = line.rsplit(' ').next().unwrap_or_default();
+        if !succeeds(&format!("systemctl start {unit}")) {
+            panic!("{}", sh(&format!("journalctl -b --no-pager -u {unit} | tail -n 60")));
+        }
+    }
+    assert!(!succeeds("pgrep -x netyard"), "netyard has a part in this");
+    let text = fs::read_to_string(SEEN).expect("what was seen");
+    let by_netyard: BTreeSet<String> = text.split("\n@@").map(str::to_owned).collect();
+    let seen = seen_when(|all| differences(&by_netyard, all, &BUT).is_empty());
+    let differs = differences(&by_netyard, &seen, &BUT);
+    assert!(differs.is_empty(), "only netyard (-), only the files (+): {differs:#?}");
+    let said = sh(
+        "journalctl -b --no-pager -o cat -p warning -u systemd-networkd -u 'systemd-nspawn@*' -u nftables \
+         -u systemd-sysctl -u '*-network.service' | grep -v '^$' || true",
+    );
+    assert_eq!(said, "");
+}
+
+/// Takes the files of an example off the machine again.
+fn taken_off(name: &str) {
+    let at = format!("/var/lib/export/{name}");
+    for line in enables(&at).iter().rev() {
+        sh(&line.replace("enable", "disable --now"));
+    }
+    sh(&format!(
+        "cd {at}/tree && find etc usr -type f | while read f; do rm -f /$f; done
+         systemctl daemon-reload; nft flush ruleset; udevadm settle
+         networkctl delete br0 br-aredn vbr0 2>/dev/null || true"
+    ));
+}
+
+const FIRST: [Yard; 3] = [
+    ("aredn", "aredn", &["supernode", "localnode"]),
+    ("freifunk-netns", "freifunk", &[]),
+    ("bridged-ipv6", "bridged", &["bridged-web"]),
+];
+const SECOND: [Yard; 1] = [("arch-nspawn", "arch", &["base"])];
+
+mod before {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the VM tier: machined, VLANs, and a reboot"]
+    fn systems_are_exported() {
+        let _alone = machine();
+        let files = Path::new("/srv/files");
+        guest::firmware(files, AREDN);
+        guest::disk(files, Path::new("/srv/aredn-x86-64-generic-ext4-combined.img.gz"));
+        system("/var/lib/machines/web");
+        street();
+        exported(&FIRST);
+    }
+}
+
+mod after {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the VM tier: machined, VLANs, and a reboot"]
+    fn systems_come_by_their_files() {
+        let _alone = machine();
+        are_as_netyard_made_them(&FIRST);
+        FIRST.iter().for_each(|(name, ..)| taken_off(name));
+    }
+}
+
+mod then_before {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the VM tier: systemd in a container, and a reboot"]
+    fn arch_is_exported() {
+        let _alone = machine();
+        system("/var/lib/machines/base");
+        exported(&SECOND);
+    }
+}
+
+mod then_after {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the VM tier: systemd in a container, and a reboot"]
+    fn arch_comes_by_its_files() {
+        let _alone = machine();
+        are_as_netyard_made_them(&SECOND);
+        SECOND.iter().for_each(|(name, ..)| taken_off(name));
+    }
+}
