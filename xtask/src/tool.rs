@@ -39,6 +39,7 @@ const PACKAGES: [Package; 32] = [
     package("babeld", "babeld"),
     package("bird", "bird2"),
     package("/usr/lib/frr/zebra", "frr"),
+    package("nginx", "nginx-light"),
     // containers, and the busybox below is what is in them
     package("systemd-nspawn", "systemd-container"),
     // the tools that images of root file systems are made with

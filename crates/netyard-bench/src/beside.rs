@@ -2,7 +2,7 @@
 //! that nothing of one is in the way of the next.
 
 use crate::options::Options;
-use crate::{isolate, nat, rules, services, wireguard};
+use crate::{containers, isolate, nat, rules, services, wireguard};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::io;
@@ -10,11 +10,12 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 /// The comparisons by name, each with how often it is measured by itself.
-const ALL: [(&str, usize, Measure); 4] = [
+const ALL: [(&str, usize, Measure); 5] = [
     ("nat", 9, nat::measure),
     ("rules", 5, rules::measure),
     ("services", 3, services::measure),
     ("wireguard", 5, wireguard::measure),
+    ("containers", 5, containers::measure),
 ];
 
 type Measure = fn(&Path, usize) -> io::Result<Vec<Beside>>;

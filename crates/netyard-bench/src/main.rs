@@ -2,6 +2,7 @@
 //! its own. `netyard-bench --help` lists the options.
 
 mod beside;
+mod containers;
 mod floor;
 mod isolate;
 mod measure;
@@ -31,10 +32,12 @@ fn main() -> ExitCode {
         Some("ping") => ping_neighbour(),
         Some("drain") => nat::drain().map(|()| ExitCode::SUCCESS),
         Some("pour") => nat::pour(&words[1..]).map(|()| ExitCode::SUCCESS),
-        Some("nat" | "rules" | "services" | "wireguard" | "beside") if !isolate::isolated() => {
+        Some("nat" | "rules" | "services" | "wireguard" | "containers" | "beside")
+            if !isolate::isolated() =>
+        {
             isolate::run_again()
         }
-        Some("nat" | "rules" | "services" | "wireguard") => beside::alone(&words),
+        Some("nat" | "rules" | "services" | "wireguard" | "containers") => beside::alone(&words),
         Some("beside") => beside::child(&words[1..]),
         Some("floor") if isolate::isolated() => floor_alone(&words[1..]),
         Some("--help" | "-h") => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// What `--help` prints.
 pub const HELP: &str = "\
 Usage: netyard-bench [OPTIONS]
-       netyard-bench nat|rules|services|wireguard [NETYARD [RUNS]]
+       netyard-bench nat|rules|services|wireguard|containers [NETYARD [RUNS]]
 
 Measures a floor, netyard, `ip -batch` and Mininet in a namespace of its own,
 and firewalls beside those that `ip` and `nft` make.
@@ -17,7 +17,7 @@ and firewalls beside those that `ip` and `nft` make.
   --runs K         runs of each, interleaved; the report has medians [5]
   --quick          sizes 30,100, two runs, no peers
   --no-peers       neither `ip -batch` nor Mininet
-  --no-firewalls   none of `nat`, `rules`, `services`, `wireguard`
+  --no-firewalls   none of `nat`, `rules`, `services`, `wireguard`, `containers`
   --out DIRECTORY  where report.md, report.json and plot.svg go [target/bench]
 
 `nat` measures one TCP stream through a router with address translation: one
@@ -26,7 +26,8 @@ measures `netyard up` of a running yard that gains 10,000 rules, and a set of
 10,000 elements, and `nft -f` of the same text. `services` measures DNS answers and
 DHCPv4 handshakes a second of netyard's server and of dnsmasq, in turns, and the
 memory of either. `wireguard` measures one TCP stream through a tunnel in userspace,
-and through one of wireguard-go's. Each exits with 1 where netyard misses the target;
+and through one of wireguard-go's. `containers` measures ten that boot, a script that starts
+them by hand, and the least that both could take. Each exits with 1 where netyard misses the target;
 in the report it is marked.
 
 Exit codes: 0 everything ran, 1 something failed to run, 2 wrong command line.";

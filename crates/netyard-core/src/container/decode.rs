@@ -21,9 +21,14 @@ pub fn parse(record: &Record, report: &mut Report) -> Option<ContainerSpec> {
     }
     let (ready, patience) = ready(record, profile, command.is_some(), report);
     let root = root(record, report)?;
+    let partition = record.number("partition");
+    if let (Some(span), Root::Directory(_)) = (record.place("partition"), &root.value) {
+        report.push(say::no_partition(span));
+    }
     Some(ContainerSpec {
         span: record.span,
         root,
+        partition,
         profile,
         capabilities: capabilities(record, profile, report),
         binds: record.list("binds").iter().filter_map(|value| bind(value, report)).collect(),

@@ -47,6 +47,11 @@ pub static SHAPE: Shape = Shape {
             "An image of its files, or a directory: the first start copies it to a directory of the yard's, which `down` removes. A changed image is taken when the node is made anew.",
         ),
         Field::new(
+            "partition",
+            Type::Int { min: 1, max: 128 },
+            "The partition of a disk `image` that its files are in, where more than one could be.",
+        ),
+        Field::new(
             "profile",
             Type::Word(&["none", "openwrt", "systemd"]),
             "What it is known to need: `openwrt` (writable network settings, CAP_NET_ADMIN, SIGPWR), `systemd` (a machine-id, no questions at the first boot, ready when booted), or `none`, which is so where nothing is said.",
@@ -132,6 +137,8 @@ pub struct ContainerSpec {
     pub span: Span,
     /// `root:` or `image:`.
     pub root: Spanned<Root>,
+    /// `partition:`, of an image.
+    pub partition: Option<u32>,
     /// `profile:`.
     pub profile: Profile,
     /// `command:`; none where it boots.

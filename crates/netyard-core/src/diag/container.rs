@@ -9,6 +9,13 @@ pub fn no_root(span: Span) -> Diagnostic {
         .hint("write `root: /srv/NODE`, a directory, or `image: /srv/firmware.img.gz`")
 }
 
+/// A directory is no disk.
+pub fn no_partition(span: Span) -> Diagnostic {
+    Diagnostic::error("container-root", "a `root` has no partitions")
+        .at(span, "")
+        .hint("`partition` belongs to an `image` that is a disk")
+}
+
 /// A path that depends on where netyard was called.
 pub fn relative(key: &str, path: &str, span: Span) -> Diagnostic {
     Diagnostic::error("relative-path", format!("`{key}` is not a whole path: `{path}`"))

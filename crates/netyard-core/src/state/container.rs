@@ -14,6 +14,9 @@ pub struct Container {
     pub hostname: String,
     /// Where its files are.
     pub root: Root,
+    /// Of an image that is a disk: the partition of its files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
     /// What it is known to need.
     pub profile: Profile,
     /// What is started in it: none where it boots.

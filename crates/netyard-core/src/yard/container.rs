@@ -30,6 +30,7 @@ pub(super) fn process(
             .map_or_else(|| machine_name(cast.nodes[node].name.as_str()), |h| h.value.clone()),
         machine,
         root: spec.root.value.clone(),
+        partition: spec.partition,
         profile: spec.profile,
         command: spec.command.clone(),
         user: spec.care.user.clone(),

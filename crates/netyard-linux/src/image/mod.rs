@@ -12,6 +12,7 @@
 mod archive;
 mod disk;
 mod layout;
+mod log;
 mod place;
 mod stream;
 mod template;
@@ -26,6 +27,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Error, ErrorKind};
 use layout::Layout;
+pub(crate) use log::Log;
 use place::Place;
 use stream::{Opened, Source, broken};
 use tree::Tree;

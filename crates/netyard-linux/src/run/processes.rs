@@ -131,8 +131,12 @@ impl Run<'_> {
         }
         self.shelf.prepare(process).map_err(|e| refused_by_system(op, e))?;
         let image = std::path::Path::new(image);
-        crate::image::unpack(image, &root, crate::image::Wish::default(), &mut |_| {})
-            .map_err(|error| error.doing(op))?;
+        let wish = crate::image::Wish { partition: container.partition };
+        let log = self.shelf.dir(&process.place, &process.name).join(LOG);
+        let mut log = crate::image::Log::open(&log).map_err(|e| refused_by_system(op, e))?;
+        let made = crate::image::unpack(image, &root, wish, &mut |step| log.hear(step));
+        log.end(image, made.as_ref().ok());
+        made.map_err(|error| error.doing(op))?;
         Ok(true)
     }
 

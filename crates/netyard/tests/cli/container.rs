@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::alone::alone;
 use crate::guest;
+use crate::service::supervisors;
 use crate::site::Site;
 
 /// A firmware that boots, a web server, and a plain node that looks at both.
@@ -247,7 +248,7 @@ yard: YARD
 networks: { lan: { prefix: 10.4.0.0/24 } }
 nodes:
   \"r[1..2]\":
-    container: { image: ROOT/firmware.img.gz, profile: openwrt, ready: { tcp: 80 } }
+    container: { image: ROOT/firmware.img.gz, partition: 2, profile: openwrt, ready: { tcp: 80 } }
     interfaces: { eth0: { network: lan, address: 10.4.0.$i/24 } }
   copy: { container: { image: ROOT/web, command: [sleep, \"1000\"] } }
 ");
@@ -259,6 +260,9 @@ nodes:
     assert_eq!(site.ok("exec r1 -- wget -qO- http://10.4.0.2/name").trim(), "r2");
     assert_eq!(site.ok("exec r2 -- wget -qO- http://10.4.0.1/name").trim(), "r1");
     assert!(site.ok("exec copy -- cat /etc/os-release").contains("tiny"));
+    // What became of the image is in the log.
+    let log = site.ok("logs r1 container");
+    assert!(log.contains("firmware.img.gz` (disk): ") && log.contains("copying: "), "{log}");
     let kept = Path::new("/var/lib/netyard/image/process/r1/container/root/etc/name");
     assert_eq!(fs::read_to_string(kept).expect("a file").trim(), "r1");
     site.ok("plan --check");
@@ -267,10 +271,77 @@ nodes:
     site.ok("down");
     assert!(!kept.exists());
     unchanged(&site, "image", &before);
+    // The first partition has no files, and there is no third.
+    let text = fs::read_to_string(site.path().join("netyard.yaml")).expect("a file");
+    for (number, why) in [(1, "partition 1"), (3, "has no partition 3")] {
+        site.file(&text.replace("partition: 2", &format!("partition: {number}")));
+        let refused = site.run("up");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(1) && said.contains(why), "{said}");
+    }
+    site.file(&text);
     // Cut off, it is refused, and nothing of it stays.
     let image = site.path().join("firmware.img.gz");
     let whole = fs::read(&image).expect("an image");
     fs::write(&image, &whole[..whole.len() / 2]).expect("an image");
     assert_eq!(site.run("up").status.code(), Some(1));
     assert!(!kept.ancestors().nth(2).expect("a directory").exists());
+} }
+
+alone! { Machine, fn containers_live_on_without_a_supervisor_and_the_next_up_watches_them_again() {
+    let site = boxes("unwatched", BOXES);
+    let before = world(&site, "unwatched");
+    site.ok("up");
+    let old = nspawn("unwatched-gw").expect("it runs");
+    let both = supervisors(&site);
+    assert_eq!(both.len(), 2);
+    for pid in &both {
+        // The first one is begun anew by the second, which is next.
+        kill(i32::try_from(*pid).expect("a number"));
+    }
+    for pid in supervisors(&site) {
+        kill(i32::try_from(pid).expect("a number"));
+    }
+    until("nobody watches", || supervisors(&site).is_empty());
+    // Neither the container nor its network minds.
+    assert_eq!(nspawn("unwatched-gw"), Some(old));
+    site.ok("exec c -- ping -c1 -W3 10.4.0.2");
+    site.ok("exec gw -- true");
+    site.ok("up");
+    assert_eq!((nspawn("unwatched-gw"), supervisors(&site).len()), (Some(old), 2));
+    kill(old.1);
+    until("another", || nspawn("unwatched-gw").is_some_and(|new| new.1 != old.1));
+    until("it runs", || service(&site, "gw")["state"] == "up");
+    site.ok("exec c -- ping -c1 -W3 10.4.0.2");
+    // Unwatched, it goes, too.
+    for pid in supervisors(&site).into_iter().chain(supervisors(&site)) {
+        // SAFETY: a system call with two numbers; the process is this test's.
+        unsafe { libc::kill(i32::try_from(pid).expect("a number"), libc::SIGKILL) };
+    }
+    site.ok("down");
+    unchanged(&site, "unwatched", &before);
+} }
+
+alone! { Machine, fn the_page_of_a_guest_is_reached_by_a_forwarded_port_and_by_a_proxy() {
+    crate::serve::needs(&["nginx"]);
+    let example = crate::repository().join("examples/guest-pages");
+    let site = Site::new("");
+    let own = site.path().to_str().expect("text").to_owned();
+    let text = |name: &str| fs::read_to_string(example.join(name)).expect("the example");
+    fs::write(site.path().join("nginx.conf"), text("nginx.conf")).expect("a file");
+    guest::tree(&site.path().join("web"));
+    site.file(&text("netyard.yaml").replace("/srv/pages", &own));
+    site.ok("up");
+    let said = site.ok("test");
+    assert!(said.contains("4 ok"), "{said}");
+    assert!(site.ok("exec outside -- wget -qO- http://10.5.0.1/web/os-release").contains("ID=tiny"));
+    // It is the proxy that does it, and it is watched over.
+    let proxy = service(&site, "router")["pid"].as_i64().expect("a process");
+    kill(i32::try_from(proxy).expect("a number"));
+    until("another", || {
+        let now = service(&site, "router");
+        now["state"] == "up" && now["pid"].as_i64() != Some(proxy)
+    });
+    site.ok("test");
+    site.ok("down");
 } }

@@ -96,6 +96,12 @@ fn has_addresses_of_the_lan() {
     until("a lease", &address("inet 10\\.66\\.0\\.1[0-9][0-9]/24"));
     until("an address of DHCPv6", &address("inet6 fd66::1[0-9a-f]*/128"));
     until("an address of its own", &address("inet6 fd66:.*/64 .*"));
+    // Each of them is of use by itself: the lease, the one of DHCPv6, the one it made.
+    for own in ["fd66::1[0-9a-f]*\\/128", "fd66:[0-9a-f:]*\\/64"] {
+        sh(&format!("a=$(ip -n bridged-web -6 -o addr show dev host0 | sed -n 's/.*inet6 \\({own}\\).*/\\1/p' | head -1)
+            ip netns exec bridged-web ping -n -c1 -W5 -I ${{a%/*}} fd66::1
+            ip netns exec street ping -n -c1 -W5 ${{a%/*}}"));
+    }
     sh("a=$(ip -n bridged-web -4 -o addr show dev host0 | sed 's/.*inet \\([^/]*\\).*/\\1/')
         ip netns exec street ping -n -c1 -W5 $a");
     assert_eq!(sh("cat /proc/sys/net/ipv6/conf/enp6s0/accept_ra").trim(), "0");

@@ -52,7 +52,9 @@ fn start_container(container: &Container, o: &Process) -> Vec<String> {
     let root = match &container.root {
         Root::Directory(path) => path.clone(),
         Root::Image(image) => {
-            lines.push(format!("root=$(mktemp -d)  # the files of {} are in it", quoted(image)));
+            let partition = container.partition.map(|number| format!(", partition {number},"));
+            let of = quoted(image) + &partition.unwrap_or_default();
+            lines.push(format!("root=$(mktemp -d)  # the files of {of} are in it"));
             "{root}".to_owned()
         }
     };
