@@ -21,7 +21,7 @@ const fn package(shown_by: &'static str, name: &'static str) -> Package {
     Package { shown_by, name }
 }
 
-const PACKAGES: [Package; 32] = [
+const PACKAGES: [Package; 33] = [
     // the tests that run natively
     package("ip", "iproute2"),
     package("ping", "iputils-ping"),

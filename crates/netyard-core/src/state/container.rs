@@ -242,6 +242,7 @@ mod tests {
         Container {
             machine: "y-gw".into(),
             hostname: "gw".into(),
+            partition: None,
             root: Root::Directory("/srv/gw".into()),
             profile: Profile::Openwrt,
             command: None,
