@@ -46,7 +46,11 @@ pub struct Collection {
 }
 
 /// An element of a [`Collection`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// They are ordered as the kernel wants to be told of them: the end of a range comes before the
+/// beginning of the one beside it. The other way about it sees a range that begins within another,
+/// and refuses it (`EEXIST`; `__nft_rbtree_insert`, net/netfilter/nft_set_rbtree.c).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Element {
     /// The value, or where a range begins.
     pub key: Vec<u8>,
@@ -56,6 +60,24 @@ pub struct Element {
     pub key_end: Vec<u8>,
     /// What a map has for it, as in `NFTA_SET_ELEM_DATA`.
     pub data: Vec<u8>,
+}
+
+impl Ord for Element {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let order = |e: &Self| (e.flags & INTERVAL_END == 0, e.flags);
+        (&self.key, order(self), &self.key_end, &self.data).cmp(&(
+            &other.key,
+            order(other),
+            &other.key_end,
+            &other.data,
+        ))
+    }
+}
+
+impl PartialOrd for Element {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 pub(crate) const SET_ANONYMOUS: u32 = 1;

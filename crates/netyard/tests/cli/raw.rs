@@ -97,3 +97,25 @@ alone! { Root, fn raw_text_without_nft_is_told() {
     assert!(said.contains("needs `nft`") && said.contains("package nftables"), "{said}");
     assert!(said.contains("netyard.yaml:9:"), "{said}");
 }}
+
+alone! { User, fn ranges_side_by_side_are_taken_in_sets_and_in_raw_text() {
+    // None of them makes one prefix with its neighbour.
+    let sides = |first: &str| yard(&format!(
+        "set sides {{\n  type ipv4_addr; flags interval;\n  elements = {{ 10.8.3.0/24, 10.8.4.0/24, {first} }}\n}}\n\
+         map ends {{\n  type ipv4_addr : verdict; flags interval;\n  \
+         elements = {{ 10.8.3.0/24 : drop, 10.8.4.0/24 : accept, {first} : drop }}\n}}\n{}",
+        dropping("ip saddr @sides")
+    ))
+    .replace("[10.9.0.1]", "[10.8.3.0/24, 10.8.4.0/24, 10.8.5.0/30]");
+    let site = Site::new(sides("10.8.6.0/24"));
+    site.ok("up");
+    assert!(site.answers(100));
+    site.ok("plan --check");
+    for first in ["10.8.2.0/24", "10.8.5.10-10.8.5.20", "10.9.0.1"] {
+        site.rewrite(&sides(first));
+        site.ok("up");
+        site.ok("plan --check");
+        assert_eq!(site.answers(100), first != "10.9.0.1");
+    }
+    site.ok("down");
+}}

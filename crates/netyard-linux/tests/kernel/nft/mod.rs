@@ -4,6 +4,7 @@
 mod change;
 mod random;
 mod said;
+mod sets;
 mod traffic;
 
 use netyard_core::name::YardName;
