@@ -24,6 +24,7 @@ pub use attributes::Attributes;
 pub use diff::{Edit, edits};
 pub use expr::{Collection, Element, Expr};
 pub use mark::table_name;
+pub(crate) use reading::foreign_text;
 pub use reading::text_of;
 pub use stale::Connection;
 pub use statement::{

@@ -1,11 +1,8 @@
 //! The expressions of a rule, as the kernel runs them (linux/netfilter/nf_tables.h).
 
 use super::be32;
+use crate::nft::Expr;
 use crate::wire::{attributes, text};
-
-const LIST_ELEMENT: u16 = 1;
-const NAME: u16 = 1;
-const DATA: u16 = 2;
 
 /// One step of a rule. Registers are numbers as the kernel has them: 0 is the
 /// verdict, 1 to 4 are of 16 bytes, from 8 on of 4.
@@ -72,91 +69,59 @@ pub enum Verdict {
     Queue,
 }
 
-/// Reads `NFTA_RULE_EXPRESSIONS`.
-pub(super) fn read_list(bytes: &[u8]) -> Vec<Expression> {
-    let elements = attributes(bytes).filter(|(kind, _)| *kind == LIST_ELEMENT);
-    elements.filter_map(|(_, value)| read(value)).collect()
-}
-
-/// The attributes of one expression, by number.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn get(&self, number: u16) -> Option<&'a [u8]> {
-        attributes(self.0).find(|(kind, _)| *kind == number).map(|(_, value)| value)
-    }
-
-    fn number(&self, number: u16) -> Option<u32> {
-        be32(self.get(number)?)
-    }
-
-    fn value(&self, number: u16) -> Option<Vec<u8>> {
-        match data(self.get(number)?)? {
-            Data::Value(value) => Some(value),
-            Data::Verdict(_) => None,
-        }
+impl Expression {
+    /// What the kernel tells of one.
+    pub(super) fn of(e: &Expr) -> Self {
+        known(e).unwrap_or_else(|| Self::Other(e.name.to_string()))
     }
 }
 
-fn read(bytes: &[u8]) -> Option<Expression> {
-    let (mut name, mut inner) = ("", &[][..]);
-    for (kind, value) in attributes(bytes) {
-        match kind {
-            NAME => name = text(value)?,
-            DATA => inner = value,
-            _ => {}
-        }
-    }
-    let unknown = || Expression::Other(name.to_owned());
-    Some(known(name, &Fields(inner)).unwrap_or_else(unknown))
-}
-
-fn known(name: &str, fields: &Fields<'_>) -> Option<Expression> {
-    let number = |n| fields.number(n);
-    Some(match name {
-        "meta" if fields.get(3).is_some() => Expression::Aside("meta set"),
+fn known(e: &Expr) -> Option<Expression> {
+    let number = |n| e.number(n);
+    let value = |n| e.value(n).map(<[u8]>::to_vec);
+    let word = |n| e.word(n).map(str::to_owned);
+    let has = |n| e.attributes.get(n).is_some();
+    Some(match &*e.name {
+        "meta" if has(3) => Expression::Aside("meta set"),
         "meta" => Expression::Meta { key: number(2)?, to: number(1)? },
-        "payload" if fields.get(5).is_some() => Expression::Aside("payload set"),
+        "payload" if has(5) => Expression::Aside("payload set"),
         "payload" => Expression::Payload {
             to: number(1)?,
             base: number(2)?,
             offset: number(3)?,
             length: number(4)?,
         },
-        "ct" if fields.get(4).is_some() => Expression::Aside("ct set"),
+        "ct" if has(4) => Expression::Aside("ct set"),
         "ct" => Expression::Ct { to: number(1)?, key: number(2)? },
         "fib" => Expression::Fib { to: number(1)?, result: number(2)?, flags: number(3)? },
-        "cmp" => Expression::Cmp { from: number(1)?, op: number(2)?, value: fields.value(3)? },
+        "cmp" => Expression::Cmp { from: number(1)?, op: number(2)?, value: value(3)? },
         "range" => Expression::Range {
             from: number(1)?,
             not: number(2)? == 1,
-            low: fields.value(3)?,
-            high: fields.value(4)?,
+            low: value(3)?,
+            high: value(4)?,
         },
         // Only masks: shifts are of operations 1 and 2.
         "bitwise" if number(6).unwrap_or(0) == 0 => Expression::Bitwise {
             from: number(1)?,
             to: number(2)?,
-            mask: fields.value(4)?,
-            xor: fields.value(5)?,
+            mask: value(4)?,
+            xor: value(5)?,
         },
         "lookup" => Expression::Lookup {
-            set: text(fields.get(1)?)?.to_owned(),
+            set: word(1)?,
             from: number(2)?,
             to: number(3),
             not: number(5).unwrap_or(0) & 1 != 0,
         },
-        "immediate" => Expression::Immediate { to: number(1)?, data: data(fields.get(2)?)? },
+        "immediate" => Expression::Immediate { to: number(1)?, data: data(e.attributes.get(2)?)? },
         "limit" => Expression::Limit { over: number(5).unwrap_or(0) & 1 != 0 },
         "match" => Expression::Match {
-            name: text(fields.get(1)?)?.to_owned(),
+            name: word(1)?,
             revision: number(2)?,
-            info: fields.get(3)?.to_vec(),
+            info: e.attributes.get(3)?.to_vec(),
         },
-        "target" => Expression::Target {
-            name: text(fields.get(1)?)?.to_owned(),
-            info: fields.get(3)?.to_vec(),
-        },
+        "target" => Expression::Target { name: word(1)?, info: e.attributes.get(3)?.to_vec() },
         "reject" => Expression::Reject,
         "nat" => {
             Expression::Nat { destination: number(1)? == 1, address: number(3), port: number(5) }
@@ -170,7 +135,7 @@ fn known(name: &str, fields: &Fields<'_>) -> Option<Expression> {
         "objref" => Expression::Aside("object"),
         "last" => Expression::Aside("last"),
         "dup" => Expression::Aside("dup"),
-        "exthdr" if fields.get(7).is_some() => Expression::Aside("exthdr set"),
+        "exthdr" if has(7) => Expression::Aside("exthdr set"),
         _ => return None,
     })
 }

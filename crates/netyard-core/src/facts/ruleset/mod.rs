@@ -15,7 +15,7 @@ use std::fmt;
 
 pub use expression::{Expression, Verdict};
 
-use crate::nft::Hook;
+use crate::nft::{Expr, Hook};
 use crate::wire::{attributes, text as text_of};
 
 // linux/netfilter/nf_tables.h
@@ -39,6 +39,7 @@ const RULE_USERDATA: u16 = 7;
 const SET_TABLE: u16 = 1;
 const SET_NAME: u16 = 2;
 const SET_FLAGS: u16 = 3;
+const SET_KEY_TYPE: u16 = 4;
 const SET_KEY_LENGTH: u16 = 5;
 const ELEMENTS_TABLE: u16 = 1;
 const ELEMENTS_SET: u16 = 2;
@@ -172,6 +173,8 @@ pub struct ForeignRule {
     pub handle: u64,
     /// What it is made of.
     pub expressions: Vec<Expression>,
+    /// The same, with all that the kernel tells of each.
+    pub whole: Vec<Expr>,
     /// Its comment.
     pub comment: Option<String>,
 }
@@ -179,6 +182,8 @@ pub struct ForeignRule {
 /// A set or a map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ForeignSet {
+    /// What nft takes its keys for (`enum datatypes`, include/datatype.h of nftables).
+    pub key_type: u32,
     /// Of a key, in bytes.
     pub key_length: usize,
     /// Its elements are beginnings and ends of intervals.
@@ -202,6 +207,8 @@ pub struct Element {
     pub catch_all: bool,
     /// What a map gives for it.
     pub data: Option<expression::Data>,
+    /// The same as the kernel tells it (`NFTA_SET_ELEM_DATA`).
+    pub whole_data: Vec<u8>,
 }
 
 /// A flowtable.
@@ -297,13 +304,17 @@ impl Ruleset {
     pub fn take_rule(&mut self, message: &[u8]) -> Option<()> {
         let family = Family::of(*message.first()?)?;
         let (mut table, mut chain) = (&[][..], &[][..]);
-        let mut rule = ForeignRule { handle: 0, expressions: Vec::new(), comment: None };
+        let (expressions, whole) = (Vec::new(), Vec::new());
+        let mut rule = ForeignRule { handle: 0, expressions, whole, comment: None };
         for (kind, value) in attributes(message.get(HEADER..)?) {
             match kind {
                 RULE_TABLE => table = value,
                 RULE_CHAIN => chain = value,
                 RULE_HANDLE => rule.handle = be64(value)?,
-                RULE_EXPRESSIONS => rule.expressions = expression::read_list(value),
+                RULE_EXPRESSIONS => {
+                    rule.whole = attributes(value).filter_map(|(_, e)| Expr::decoded(e)).collect();
+                    rule.expressions = rule.whole.iter().map(Expression::of).collect();
+                }
                 RULE_USERDATA => rule.comment = comment(value),
                 _ => {}
             }
@@ -322,6 +333,7 @@ impl Ruleset {
             match kind {
                 SET_TABLE => table = value,
                 SET_NAME => name = text_of(value)?.to_owned(),
+                SET_KEY_TYPE => set.key_type = be32(value)?,
                 SET_KEY_LENGTH => set.key_length = be32(value)? as usize,
                 SET_FLAGS => {
                     set.interval = be32(value)? & SET_INTERVAL != 0;
@@ -426,7 +438,10 @@ fn element(bytes: &[u8]) -> Option<Element> {
                 let end = attributes(value).find(|(k, _)| *k == DATA_VALUE);
                 element.key_end = end.map(|(_, value)| value.to_vec());
             }
-            ELEMENT_DATA => element.data = expression::data(value),
+            ELEMENT_DATA => {
+                element.data = expression::data(value);
+                element.whole_data = value.to_vec();
+            }
             ELEMENT_FLAGS => {
                 let flags = be32(value)?;
                 element.ends = flags & 1 != 0;

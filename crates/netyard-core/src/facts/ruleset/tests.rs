@@ -8,7 +8,7 @@ use super::walk::{Blame, Fate, Packet, Tracked};
 use super::{
     Element, Expression, Family, ForeignChain, ForeignRule, ForeignSet, ForeignTable, Ruleset,
 };
-use crate::nft::Hook;
+use crate::nft::{Ct, Expr, Hook, Match, Matcher, Statement};
 
 const IIFNAME: u32 = 6;
 const DPORT: Expression = Expression::Payload { base: 2, offset: 2, length: 2, to: 1 };
@@ -29,6 +29,7 @@ fn chain(name: &str, base: Option<(i32, bool)>, rules: Vec<Vec<Expression>>) -> 
     let rules = rules.into_iter().zip(10..).map(|(expressions, handle)| ForeignRule {
         handle,
         expressions,
+        whole: Vec::new(),
         comment: None,
     });
     ForeignChain {
@@ -125,8 +126,7 @@ fn a_rule_matches_by_address_interface_and_state() {
     };
     // New is 8, established 2; `la*` is compared without the zero at its end.
     assert_eq!(dropped(with([10, 7, 0], b"la", 8)).handle, 10);
-    let text = dropped(with([10, 7, 0], b"lan\0", 8)).rule.unwrap();
-    assert_eq!(text, "ip saddr 10.7.0.0/24 iifname \"lan\" ct state new drop");
+    assert_eq!(dropped(with([10, 7, 0], b"lan\0", 8)).handle, 10);
     assert_eq!(with([10, 8, 0], b"lan\0", 8), Fate::Accepted);
     assert_eq!(with([10, 7, 0], b"lan0\0", 8), Fate::Accepted);
     assert_eq!(with([10, 7, 0], b"lan\0", 2), Fate::Accepted);
@@ -198,4 +198,79 @@ fn an_answer_is_of_a_connection_that_is_known() {
     dropped(ruleset.fate(&packet(), |_| true));
     let answer = Packet { state: Tracked::Established, ..packet() };
     assert_eq!(ruleset.fate(&answer, |_| true), Fate::Accepted);
+}
+
+/// A rule of one table, as it is told.
+fn told(family: Family, statements: &[Statement], sets: &[(&str, ForeignSet)]) -> String {
+    let rule = crate::nft::Rule { statements: statements.to_vec(), comment: None };
+    let whole = rule.compile();
+    let expressions = whole.iter().map(Expression::of).collect();
+    let rule = ForeignRule { handle: 1, expressions, whole, comment: None };
+    let mut one = table("t", family, vec![]);
+    one.sets = sets.iter().map(|(name, set)| ((*name).to_owned(), set.clone())).collect();
+    rule.text(&one)
+}
+
+#[test]
+fn a_rule_is_told_as_nft_writes_it() {
+    let from = Statement::is(Matcher::Saddr(vec!["10.7.0.0/24".parse().unwrap()]));
+    let by = Statement::is(Matcher::Iif(vec!["lan".into()]));
+    let state = |not, state| {
+        let matcher = Matcher::CtState(vec![state]);
+        Statement::Match(Match { not, matcher })
+    };
+    let all = [from, by, state(false, Ct::New), Statement::Counter, Statement::Drop];
+    assert_eq!(
+        told(Family::Inet, &all, &[]),
+        "ip saddr 10.7.0.0/24 iifname \"lan\" ct state new drop"
+    );
+    let all = [state(true, Ct::Invalid), Statement::Accept];
+    assert_eq!(told(Family::Inet, &all, &[]), "ct state ! invalid accept");
+}
+
+#[test]
+fn of_a_large_set_without_a_name_the_first_are_told() {
+    let element = |n: u16| Element { key: n.to_be_bytes().to_vec(), ..Element::default() };
+    let set = |most: u16| ForeignSet {
+        key_type: 13,
+        key_length: 2,
+        elements: (1..=most).map(element).collect(),
+        ..ForeignSet::default()
+    };
+    let look = [
+        Statement::Machine(vec![
+            Expr::new("payload").be32(1, 1).be32(2, 2).be32(3, 2).be32(4, 2),
+            Expr::new("lookup").text(1, "__set0").be32(2, 1),
+        ]),
+        Statement::Accept,
+    ];
+    let text = |most| told(Family::Ip, &look, &[("__set0", set(most))]);
+    assert_eq!(text(3), "th dport { 1, 2, 3 } accept");
+    assert_eq!(text(7), "th dport { 1, 2, 3, 4, 5, 6, … } accept");
+}
+
+#[test]
+fn what_iptables_and_single_devices_have_is_told_as_nft_tells_it() {
+    let name = |value: &[u8]| {
+        Statement::Machine(vec![
+            Expr::new("meta").be32(1, 1).be32(2, 7),
+            Expr::new("cmp").be32(1, 1).be32(2, 0).data(3, value),
+            Expr::new("match").text(1, "comment"),
+            Expr::new("target").text(1, "REJECT"),
+        ])
+    };
+    let text = |value| told(Family::Ip, &[name(value)], &[]);
+    assert_eq!(text(b"virbr0\0"), "oifname \"virbr0\" reject");
+    assert_eq!(text(b"virbr"), "oifname \"virbr*\" reject");
+    let frame = Statement::Machine(vec![
+        Expr::new("meta").be32(1, 1).be32(2, 1),
+        Expr::new("cmp").be32(1, 1).be32(2, 0).data(3, &[8, 0]),
+        Expr::new("payload").be32(1, 1).be32(2, 1).be32(3, 12).be32(4, 4),
+        Expr::new("cmp").be32(1, 1).be32(2, 0).data(3, &[10, 0, 0, 1]),
+        Expr::new("reject").be32(1, 0).byte(2, 13),
+    ]);
+    assert_eq!(
+        told(Family::Netdev, &[frame], &[]),
+        "ip saddr 10.0.0.1 reject with icmp admin-prohibited"
+    );
 }

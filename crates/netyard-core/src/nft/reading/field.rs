@@ -17,6 +17,7 @@ pub(super) enum Form {
     Mark,
     Protocol,
     Family,
+    EtherType,
     State,
     Status,
     Kind(IcmpKind),
@@ -54,7 +55,9 @@ impl Field {
                 whole.resize(if self.name.starts_with("ip6") { 16 } else { 4 }, 0);
                 format!("{}/{bits}", Form::Address.write(&whole))
             }
-            (Form::Name, _) if value.len() < 16 => {
+            // nft compares a beginning without the zero at its end; iptables writes that of a whole
+            // name, and no more.
+            (Form::Name, _) if value.len() < 16 && !value.ends_with(&[0]) => {
                 format!("\"{}*\"", String::from_utf8_lossy(value))
             }
             _ => self.form.write(value),
@@ -118,6 +121,12 @@ impl Form {
             Self::Protocol => word::protocol(first),
             Self::Family if first == 2 => "ipv4".to_owned(),
             Self::Family if first == 10 => "ipv6".to_owned(),
+            Self::EtherType => match value {
+                [0x08, 0x00] => "ip".to_owned(),
+                [0x08, 0x06] => "arp".to_owned(),
+                [0x86, 0xdd] => "ip6".to_owned(),
+                other => hex(other),
+            },
             Self::State => states(value),
             Self::Status => statuses(value),
             Self::Kind(kind) => kind.name(first),
@@ -202,7 +211,7 @@ pub(super) fn loaded(e: &Expr, family: Option<u8>, protocol: Option<u8>) -> Fiel
 fn meta(key: Option<u32>) -> Field {
     let (name, form) = match key.unwrap_or(u32::MAX) {
         0 => ("meta length", Form::Native),
-        1 => ("meta protocol", Form::Bytes),
+        1 => ("meta protocol", Form::EtherType),
         3 => ("meta mark", Form::Mark),
         4 => ("iif", Form::Native),
         5 => ("oif", Form::Native),

@@ -33,9 +33,25 @@ enum Held {
     Map(String),
 }
 
+/// The same of a rule that somebody else made, in a table of one family: what it
+/// counts and what iptables notes in it is left out, and of a set without a name
+/// the first few are enough to know it by.
+pub(crate) fn foreign_text(expressions: &[Expr], ipv6: Option<bool>) -> String {
+    let family = ipv6.map(|ipv6| if ipv6 { 10 } else { 2 });
+    let mut reading = Reading { family, most: Some(6), ..Reading::default() };
+    let note = |e: &Expr| e.is("match") && e.word(1) == Some("comment");
+    for expression in expressions.iter().filter(|e| !e.is("counter") && !note(e)) {
+        reading.read(expression);
+    }
+    reading.words.retain(|word| !word.is_empty());
+    reading.words.join(" ")
+}
+
 #[derive(Default)]
 struct Reading {
     words: Vec<String>,
+    /// Of a set without a name, how many are written.
+    most: Option<usize>,
     /// Since the last match: where each begins, in words of four bytes.
     registers: Vec<(u32, Held)>,
     family: Option<u8>,
@@ -68,6 +84,7 @@ impl Reading {
             "dynset" => self.learn(e),
             "immediate" => self.immediate(e),
             "nat" | "masq" | "redir" => self.translate(e),
+            "reject" => self.words.push(reject(e, self.family)),
             _ => self.words.push(alone(e)),
         }
     }
@@ -157,8 +174,17 @@ impl Reading {
 
     /// What is known of the packet after a match.
     fn note(&mut self, field: &Field, op: u32, value: &[u8]) {
-        let (0, [value]) = (op, value) else { return };
         let word = Some(self.words.len() - 1);
+        let (0, [value]) = (op, value) else {
+            // Elsewhere than in `inet` the frame says of which family the packet is.
+            let family = match (op, field.form, value) {
+                (0, Form::EtherType, [0x08, 0x00]) => 2,
+                (0, Form::EtherType, [0x86, 0xdd]) => 10,
+                _ => return,
+            };
+            (self.family, self.family_word) = (Some(family), word);
+            return;
+        };
         match field.form {
             Form::Family => (self.family, self.family_word) = (Some(*value), word),
             Form::Protocol => (self.protocol, self.protocol_word) = (Some(*value), word),
@@ -184,7 +210,7 @@ impl Reading {
         let names = names.join(" . ");
         let form = key.first().map_or(Form::Bytes, |field| field.form);
         let set = match (&e.set, e.set_name()) {
-            (Some(set), _) => braces(set, form),
+            (Some(set), _) => braces(set, form, self.most),
             (None, Some(name)) if name.starts_with("__") => "{ … }".to_owned(),
             (None, name) => format!("@{}", name.unwrap_or("?")),
         };
@@ -264,23 +290,38 @@ fn alone(e: &Expr) -> String {
             let level = level.map_or_else(String::new, |level| format!(" level {level}"));
             format!("log{prefix}{level}")
         }
-        "reject" => match (e.number(1), e.attributes.get(2).and_then(|v| v.first())) {
-            (Some(1), _) => "reject with tcp reset".to_owned(),
-            (Some(2), Some(1)) => "reject".to_owned(),
-            (Some(2), Some(3)) => "reject with icmpx admin-prohibited".to_owned(),
-            (Some(2), Some(2)) => "reject with icmpx host-unreachable".to_owned(),
-            (Some(2), Some(0)) => "reject with icmpx no-route".to_owned(),
-            (Some(0), Some(code)) => format!("reject with icmp {code}"),
-            _ => "reject".to_owned(),
-        },
         "flow_offload" => format!("flow add @{}", e.word(1).unwrap_or("?")),
+        "target" if e.word(1) == Some("REJECT") => "reject".to_owned(),
         "match" | "target" => format!("xt {} \"{}\"", e.name, e.word(1).unwrap_or("?")),
         other => format!("[ {other} ]"),
     }
 }
 
+/// How a packet is refused: that of a port that is not there goes without saying
+/// (`NFT_REJECT_*`, linux/netfilter/nf_tables.h).
+fn reject(e: &Expr, family: Option<u8>) -> String {
+    let code = e.attributes.get(2).and_then(|value| value.first()).copied();
+    let name = match (e.number(1), family, code) {
+        (Some(1), ..) => "tcp reset",
+        (Some(2), _, Some(0)) => "icmpx no-route",
+        (Some(2), _, Some(2)) => "icmpx host-unreachable",
+        (Some(2), _, Some(3)) => "icmpx admin-prohibited",
+        (Some(0), Some(10), Some(0)) => "icmpv6 no-route",
+        (Some(0), Some(10), Some(1)) => "icmpv6 admin-prohibited",
+        (Some(0), Some(10), Some(3)) => "icmpv6 addr-unreachable",
+        (Some(0), Some(2), Some(0)) => "icmp net-unreachable",
+        (Some(0), Some(2), Some(1)) => "icmp host-unreachable",
+        (Some(0), Some(2), Some(2)) => "icmp prot-unreachable",
+        (Some(0), Some(2), Some(9)) => "icmp net-prohibited",
+        (Some(0), Some(2), Some(10)) => "icmp host-prohibited",
+        (Some(0), Some(2), Some(13)) => "icmp admin-prohibited",
+        _ => return "reject".to_owned(),
+    };
+    format!("reject with {name}")
+}
+
 /// What is in a set without a name.
-fn braces(set: &Collection, form: Form) -> String {
+fn braces(set: &Collection, form: Form, most: Option<usize>) -> String {
     let data = |e: &Element| match (expr::verdict_of(&e.data), expr::value_of(&e.data)) {
         (Some((code, chain)), _) => format!(" : {}", verdict(code, chain)),
         (None, Some(value)) => format!(" : {}", Form::Big.write(value)),
@@ -288,7 +329,7 @@ fn braces(set: &Collection, form: Form) -> String {
     };
     let kinds = [SetKind::Ipv4, SetKind::Ipv6, SetKind::Port, SetKind::Interface];
     let kind = kinds.into_iter().find(|kind| kind.number() == set.key_type);
-    let words: Vec<String> = match kind {
+    let mut words: Vec<String> = match kind {
         Some(kind) if set.flags & SET_INTERVAL != 0 => {
             let spans: Vec<Span> = kind.spans(&set.elements);
             let quote = |text: String| match kind {
@@ -302,5 +343,9 @@ fn braces(set: &Collection, form: Form) -> String {
             set.elements.iter().map(word).collect()
         }
     };
+    if let Some(most) = most.filter(|most| *most < words.len()) {
+        words.truncate(most);
+        words.push("…".to_owned());
+    }
     format!("{{ {} }}", words.join(", "))
 }
