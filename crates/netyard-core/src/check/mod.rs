@@ -5,6 +5,8 @@
 //! its findings. The list is [`CHECKS`]; the command, its help, its JSON and the
 //! page `docs/doctor.md` follow from it. A check is one file and its lines here.
 
+#[cfg(test)]
+mod edges;
 pub mod scene;
 
 use serde_json::{Map, Value, json};
@@ -39,6 +41,7 @@ checks! {
     conntrack_full,
     forwarding_off,
     sysctl_file,
+    redirects_reset,
     bridge_netfilter,
     flowtable,
     rp_filter,
@@ -46,6 +49,7 @@ checks! {
     valid_mark,
     bridge_mtu,
     bridge_mac,
+    own_address,
     port_state,
     no_carrier,
     vlan_self,
@@ -55,6 +59,7 @@ checks! {
     subnet_overlap,
     dead_route,
     peer_down,
+    peer_astray,
     networkd_routes,
     networkd_claims,
     networkd_manages,

@@ -1,7 +1,6 @@
 //! A file will set a setting back at the next boot.
 
 use super::{Check, Finding, Phase, Scene, Severity};
-use crate::facts::SettingLine;
 use crate::state::Place;
 
 /// See the file's head.
@@ -51,10 +50,7 @@ fn find(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 fn against(scene: &Scene<'_>, key: &str, value: &str) -> Option<Finding> {
-    let lines = &scene.machine().sysctl_lines;
-    let all = || lines.iter().rev().filter(|line| is_about(line, key));
-    // A line with a `*` is passed over where another names the setting (sysctl.d(5)).
-    let line = all().find(|line| !line.key.contains('*')).or_else(|| all().next())?;
+    let line = scene.setting_line(key)?;
     if line.value.split_whitespace().eq(value.split_whitespace()) {
         return None;
     }
@@ -73,21 +69,4 @@ fn against(scene: &Scene<'_>, key: &str, value: &str) -> Option<Finding> {
         .with("value", line.value.as_str())
         .with("wanted", value);
     Some(finding.fix(format!("write `{key} = {value}` in a file that comes after `{}`", line.file)))
-}
-
-/// A line for this key; `*` stands for one part of it.
-fn is_about(line: &SettingLine, key: &str) -> bool {
-    // One variable of the kernel has two names (net/ipv4/devinet.c).
-    const TWINS: [&str; 2] = ["net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding"];
-    if TWINS.contains(&key) && TWINS.contains(&line.key.as_str()) {
-        return true;
-    }
-    let (mut one, mut other) = (line.key.split('/'), key.split('/'));
-    loop {
-        match (one.next(), other.next()) {
-            (None, None) => return true,
-            (Some(part), Some(word)) if part == word || part == "*" => {}
-            _ => return false,
-        }
-    }
 }

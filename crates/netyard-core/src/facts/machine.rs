@@ -29,6 +29,18 @@ pub struct Machine {
     /// The neighbour tables of both families, where they have counters: only
     /// the machine's first namespace has.
     pub neighbours: Vec<NeighbourTable>,
+    /// What the kernel said of bridges' ports, the oldest first; read only by
+    /// who looks closely, and may.
+    pub kernel_log: Vec<LogLine>,
+}
+
+/// A line of the kernel's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Seconds since it was said.
+    pub age: u64,
+    /// Without its time.
+    pub text: String,
 }
 
 /// A line of a sysctl.d file.

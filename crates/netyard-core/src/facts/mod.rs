@@ -18,7 +18,7 @@ use crate::nft::Protocol;
 
 pub use link::{Bridge, Link, Membership};
 pub use machine::{
-    Machine, Manager, ManagerName, NeighbourTable, NetworkFile, SettingLine, Unmanaged,
+    LogLine, Machine, Manager, ManagerName, NeighbourTable, NetworkFile, SettingLine, Unmanaged,
 };
 pub use ruleset::{ForeignChain, ForeignRule, ForeignSet, ForeignTable, Ruleset};
 pub use stack::{Address, Conntrack, Flow, Listener, Resolver, Route, Stack, Survey};

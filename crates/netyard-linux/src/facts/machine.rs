@@ -74,8 +74,9 @@ const TRACES: [Trace; 7] = [
     (ManagerName::Nftables, &["/etc/nftables.conf"], &[], &[]),
 ];
 
-/// Looks for all of it. What cannot be read is not there.
-pub(super) fn read(proc: &Proc) -> Machine {
+/// Looks for all of it, in the kernel's log only where `thorough`. What cannot be
+/// read is not there.
+pub(super) fn read(proc: &Proc, thorough: bool) -> Machine {
     Machine {
         sysctl_lines: sysctl_lines(),
         managers: TRACES.iter().filter_map(manager).collect(),
@@ -86,6 +87,7 @@ pub(super) fn read(proc: &Proc) -> Machine {
         networkd_links: networkd_links(),
         proc_sys_read_only: proc_sys_read_only(),
         neighbours: super::counters::neighbours(proc).unwrap_or_default(),
+        kernel_log: if thorough { super::log::read() } else { Vec::new() },
     }
 }
 

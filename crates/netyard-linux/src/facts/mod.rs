@@ -3,6 +3,7 @@
 mod claims;
 mod counters;
 pub(crate) mod listeners;
+mod log;
 mod machine;
 pub(crate) mod ruleset;
 mod service;

@@ -20,7 +20,7 @@ pub fn survey_host() -> Result<Survey, Error> {
         let mut proc = Proc::default();
         let host = look(&mut proc, None, true)?;
         let stacks = vec![(Place::Host, host)];
-        Ok(Survey { stacks, machine: machine::read(&proc), ..Survey::default() })
+        Ok(Survey { stacks, machine: machine::read(&proc, true), ..Survey::default() })
     };
     Worker::run(look).map_err(|e| Error::system("could not start a thread", e))?
 }
@@ -50,7 +50,7 @@ pub(crate) fn survey(
         survey.stacks.push((place, stack));
     }
     worker.go_home().map_err(|e| Error::system("could not go back", e))?;
-    survey.machine = machine::read(&proc);
+    survey.machine = machine::read(&proc, thorough);
     Ok(survey)
 }
 

@@ -4,6 +4,7 @@ mod claim;
 mod crossing;
 mod culprit;
 mod forward;
+mod setting;
 
 use super::Phase;
 use crate::facts::{Link, Machine, Manager, ManagerName, Stack, Survey};

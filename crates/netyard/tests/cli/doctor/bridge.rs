@@ -172,3 +172,47 @@ alone! { Root, fn an_interface_that_was_renamed_is_named() {
     patient.obeys(&finding);
     patient.is_free_of("renamed");
 }}
+
+alone! { Root, fn an_end_of_a_cable_that_somebody_took_away_is_named() {
+    let mut patient = Patient::yard("\
+yard: home
+nodes: { a: {}, b: {} }
+links: [{ ends: [a:x, b:x], prefix: 10.9.0.0/24 }]
+");
+    patient.netyard("up");
+    patient.netyard("exec a -- ping -c1 -W5 10.9.0.2");
+    patient.is_free_of("peer-astray");
+    patient.sh("ip netns add elsewhere; ip -n home-b link set x netns elsewhere
+        ip -n elsewhere link set x up
+        for n in $(seq 1000); do ip -n home-a link show x | grep -q LOWER_UP && break; done");
+    assert_ne!(patient.said("exec a -- ping -c1 -W1 10.9.0.2").1, Some(0));
+    let finding = patient.suffers("peer-astray", &[
+        ("interface", json!("x")),
+        ("link", json!("a:x--b:x")),
+        ("missing", json!("b:x")),
+    ]);
+    assert_eq!(finding["place"], "a");
+    patient.netyard("up");
+    patient.netyard("exec a -- ping -c1 -W5 10.9.0.2");
+    patient.is_free_of("peer-astray");
+    patient.netyard("down");
+}}
+
+// Only the machine's own root may read the kernel's log wherever it is restricted.
+alone! { Machine, fn a_bridge_that_hears_itself_is_named() {
+    let mut patient = bridged();
+    // The log is the whole machine's: a name that no other test and no other run has.
+    let port = format!("echo{}", std::process::id());
+    patient.sh(&format!("ip link set p0 down; ip link set p0 name {port}; ip link set {port} up"));
+    patient.sh("ip netns exec n0 ping -c1 -W5 10.9.7.2");
+    patient.is_free_of("own-address");
+    patient.sh("ip -n n0 link set q0 down; ip -n n0 link set q0 address 02:00:00:00:00:07; ip -n n0 link set q0 up
+        ! ip netns exec n0 ping -c6 -i0.2 -W1 10.9.7.254");
+    let finding = patient.suffers("own-address", &[
+        ("port", json!(port)),
+        ("bridge", json!("br7")),
+        ("address", json!("02:00:00:00:00:07")),
+    ]);
+    let fix = finding["fix"][0].as_str().unwrap();
+    assert!(fix.contains(&format!("-eni {port} ether src 02:00:00:00:00:07")), "{fix}");
+}}

@@ -100,6 +100,96 @@ alone! { Root, fn packets_end_where_doctor_says_and_pass_after_what_it_says() {
     patient.netyard("down");
 }}
 
+/// What Docker 28 makes of IPv4 when it starts and has a bridge of its own, as
+/// `iptables-save` shows it.
+const DOCKER: &str = "
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:DOCKER - [0:0]
+:DOCKER-BRIDGE - [0:0]
+:DOCKER-CT - [0:0]
+:DOCKER-FORWARD - [0:0]
+:DOCKER-ISOLATION-STAGE-1 - [0:0]
+:DOCKER-ISOLATION-STAGE-2 - [0:0]
+:DOCKER-USER - [0:0]
+-A FORWARD -j DOCKER-USER
+-A FORWARD -j DOCKER-FORWARD
+-A DOCKER ! -i docker0 -o docker0 -j DROP
+-A DOCKER-BRIDGE -o docker0 -j DOCKER
+-A DOCKER-CT -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A DOCKER-FORWARD -j DOCKER-CT
+-A DOCKER-FORWARD -j DOCKER-ISOLATION-STAGE-1
+-A DOCKER-FORWARD -j DOCKER-BRIDGE
+-A DOCKER-FORWARD -i docker0 -j ACCEPT
+-A DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2
+-A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP
+COMMIT
+*nat
+:PREROUTING ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+:DOCKER - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+COMMIT
+";
+
+alone! { Root, fn what_docker_makes_is_blamed_by_plan_and_doctor_and_explain() {
+    let mut patient = Patient::yard(HOME);
+    patient.sh("ip netns add far; ip link set wire netns far; ip -n far link set wire up
+        ip -n far link set lo up; ip -n far address add 198.51.100.1/24 dev wire");
+    patient.netyard("up");
+    let passes = "exec a -- ping -c1 -W2 198.51.100.1";
+    patient.netyard(passes);
+    assert_eq!(patient.said("explain a 198.51.100.1").1, Some(0));
+    patient.netyard("down");
+    patient.is_free_of("docker-drop");
+
+    patient.sh(&format!("ip link add docker0 type bridge; ip link set docker0 up
+        iptables-nft-restore <<'EOF'\n{DOCKER}EOF\n"));
+    let chain = chain_handle("ip filter", "FORWARD");
+    // Before it is up, by what is asked about the plan.
+    let before: serde_json::Value = serde_json::from_str(&patient.netyard("plan --json")).unwrap();
+    let concerns = before["concerns"].as_array().unwrap();
+    let concern = concerns.iter().find(|one| one["check"] == "docker-drop").expect("a concern");
+    assert_eq!(concern["evidence"]["handle"], chain, "{concern:#}");
+    assert!(patient.said("plan").0.contains("[docker-drop]"), "{:?}", patient.said("plan"));
+    // While it is, by its packets.
+    patient.netyard("up");
+    assert_ne!(patient.said(passes).1, Some(0));
+    let finding = patient.suffers_beside(
+        "docker-drop",
+        &[("chain", json!("FORWARD")), ("handle", json!(chain)), ("policy", json!("drop"))],
+        // Its bridge has no guest yet.
+        &["bridge-no-carrier", "multicast-querier"],
+    );
+    let explained = patient.output("explain a 198.51.100.1");
+    let last = explained.lines().last().unwrap_or_default();
+    let words = ["ends at host: ", "table `ip filter`, chain `FORWARD`", "[filter-policy]"];
+    for word in words.iter().copied().chain([&*format!("(handle {chain})")]) {
+        assert!(last.contains(word), "no `{word}` in {explained}");
+    }
+    // What doctor says helps, and Docker's own rules stay as they are.
+    patient.obeys(&finding);
+    patient.netyard(passes);
+    patient.is_free_of("docker-drop");
+    patient.netyard("down");
+    patient.sh("iptables-nft-save | grep -q '^:FORWARD DROP'
+        iptables-nft -t nat -S POSTROUTING | grep -q 'MASQUERADE'");
+}}
+
+/// The kernel's number for a chain, as nft tells it.
+fn chain_handle(table: &str, chain: &str) -> u64 {
+    let script = format!("nft -a list chain {table} {chain}");
+    let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.contains(&format!("chain {chain} "))).expect(&text);
+    line.rsplit("handle ").next().unwrap().parse().unwrap()
+}
+
 alone! { Root, fn rules_that_somebody_flushed_are_missed() {
     let mut patient = Patient::yard(HOME);
     patient.is_free_of("rules-gone");

@@ -91,6 +91,11 @@ impl Patient {
         (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
     }
 
+    /// Runs netyard, however it ends; gives what it wrote to stdout.
+    pub fn output(&self, line: &str) -> String {
+        String::from_utf8(self.site.run(line).stdout).unwrap()
+    }
+
     /// Where the yard's file is.
     pub fn path(&self) -> &std::path::Path {
         self.site.path()

@@ -115,3 +115,33 @@ alone! { Root, fn a_read_only_proc_sys_is_named() {
     patient.sh("umount /proc/sys");
     patient.is_free_of("proc-sys-read-only");
 }}
+
+alone! { Root, fn redirects_that_came_back_with_forwarding_switched_off_are_named() {
+    let mut patient = Patient::host();
+    let redirects = "/proc/sys/net/ipv4/conf/all/accept_redirects";
+    patient.sh(&format!("echo 'net.ipv4.conf.all.accept_redirects = 0' > /etc/sysctl.d/50-strict.conf
+        echo 0 > {redirects}"));
+    patient.is_free_of("redirects-reset");
+    patient.sh("echo 1 > /proc/sys/net/ipv4/ip_forward");
+    patient.is_free_of("redirects-reset");
+    patient.sh(&format!("echo 0 > /proc/sys/net/ipv4/ip_forward; grep -q 1 {redirects}"));
+    let finding = patient.suffers("redirects-reset", &[
+        ("key", json!("net/ipv4/conf/all/accept_redirects")),
+        ("file", json!("/etc/sysctl.d/50-strict.conf")),
+        ("line", json!(1)),
+    ]);
+    patient.obeys(&finding);
+    patient.is_free_of("redirects-reset");
+}}
+
+alone! { Root, fn a_yard_that_switched_forwarding_on_leaves_redirects_as_they_were() {
+    let mut patient = Patient::yard(HOME);
+    let redirects = "/proc/sys/net/ipv4/conf/all/accept_redirects";
+    patient.sh(&format!("echo 'net.ipv4.conf.all.accept_redirects = 0' > /etc/sysctl.d/50-strict.conf
+        echo 0 > {redirects}"));
+    patient.netyard("up");
+    patient.sh("grep -q 1 /proc/sys/net/ipv4/ip_forward");
+    patient.netyard("down");
+    patient.sh(&format!("grep -q 0 /proc/sys/net/ipv4/ip_forward; grep -q 0 {redirects}"));
+    patient.is_free_of("redirects-reset");
+}}
