@@ -4,6 +4,8 @@ use std::fs::{self, File};
 
 use snapbox::str;
 
+use crate::alone::alone;
+use crate::site::Site;
 use crate::{directory, netyard, write_yard};
 
 #[test]
@@ -30,6 +32,22 @@ hint: name the file in it: `-f home/netyard.yaml`
 "#]],
     );
 }
+
+alone! { User, fn a_file_that_one_may_not_read_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new("nodes: { a: {} }\n");
+    let file = site.path().join("netyard.yaml");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o0)).unwrap();
+    for line in ["check", "plan", "up", "status", "test"] {
+        site.netyard(line).assert().code(1).stdout_eq("").stderr_eq(str![[r#"
+error[file-unreadable]: cannot read `netyard.yaml`: permission denied (EACCES)
+...
+"#]]);
+    }
+    assert_eq!(site.processes(), Vec::<std::path::PathBuf>::new());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    site.ok("check");
+}}
 
 #[test]
 fn a_file_that_is_not_utf8_is_shown_where_it_ends_to_be() {

@@ -1,7 +1,9 @@
 //! `netyard explain`: where a packet really ends, and where the file says so.
 
+use std::process::Command;
+
 use crate::alone::alone;
-use crate::explain::{Case, inside};
+use crate::explain::{Case, YARD, inside};
 use crate::site::Site;
 
 /// A port of the router that leads inside, and rules of its own.
@@ -97,4 +99,47 @@ alone! { Root, fn a_chain_of_one_device_is_blamed() {
         port=$(bridge link show | awk -F'[ :@]+' '/h1/ {print $2; exit}')
         nft \"table netdev door { chain in { type filter hook ingress device $port priority 0; ip daddr 10.0.1.2 drop; }; }\"");
     case.blames("(fabric)", "filter-rule", &["table `netdev door`"]);
+}}
+
+alone! { Root, fn an_address_that_is_still_being_checked_is_blamed() {
+    let case = Case::works(YARD, "h1 fd00:2::1");
+    // It is asked about a hundred times, a second each, and used by nobody until then.
+    inside("h2", "cd /proc/sys/net/ipv6/conf; for f in all eth0; do echo 1 > $f/accept_dad; done; \
+                  echo 100 > eth0/dad_transmits; ip address del fd00:2::1/64 dev eth0; \
+                  ip address add fd00:2::1/64 dev eth0");
+    inside("r2", "ip -6 neighbour flush dev h");
+    case.blames("r2", "address-not-usable", &["`h2:eth0` may not use fd00:2::1", "still being checked"]);
+}}
+
+alone! { Root, fn what_makes_no_sense_is_refused() {
+    let site = Site::new(YARD);
+    site.netyard("explain h1 h2").assert().code(1);
+    site.ok("up");
+    site.netyard("explain h1 h2 tcp").assert().code(2);
+    site.netyard("explain h1 h2 ping 80").assert().code(2);
+    site.netyard("explain h1 h2 tcp 80 --size 1000").assert().code(2);
+    site.netyard("explain 10.0.1.1 h2").assert().code(2);
+    site.netyard("explain h1 nobody").assert().code(1);
+    site.netyard("explain h1 h2:nothing").assert().code(1);
+    site.netyard("explain h1 10.0.2.1 -6").assert().code(1);
+    site.ok("down");
+}}
+
+alone! { Root, fn it_leaves_nothing_when_it_is_killed() {
+    let site = Site::new(YARD);
+    site.ok("up");
+    let mut child = Command::new(site.path().join("netyard"))
+        .args(["explain", "h1", "10.0.2.77"])
+        .current_dir(site.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let listens = || inside("r1", "nft list tables").contains("netyard_explain");
+    let begun = (0..2000).any(|_| listens());
+    assert!(begun, "nothing was installed");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!listens());
+    site.ok("explain h1 h2");
+    site.ok("down");
 }}

@@ -228,10 +228,10 @@ impl Case<'_> {
         }
         // The answer has nowhere to go. Was its address to be translated on the way there?
         let translator = self.journey.there.iter().find(|there| {
-            let kept = there.left.is_some_and(|left| left.source == there.came.source);
             let router = there.iif.is_some() && matches!(there.routing, Routing::Onward { .. });
             let inside = is_private(there.came.source) && !is_private(there.routed.destination);
-            router && kept && there.came.source == to && (there.translates || inside)
+            // The answer is for who asked: what asked was not translated.
+            router && there.came.source == to && (there.translates || inside)
         });
         match translator {
             Some(router) => {

@@ -21,8 +21,9 @@ fn small() -> State {
 }
 
 /// Kills a command before and after each of its batches, for as long as there
-/// are batches.
+/// are batches, and counts: as many are killed before as after.
 fn each_kill(command: &str, mut prepare: impl FnMut(), mut check: impl FnMut(&str)) {
+    let mut counts = Vec::new();
     for when in ["before", "after"] {
         for number in 0.. {
             assert!(number < 50, "the kills do not end");
@@ -31,11 +32,14 @@ fn each_kill(command: &str, mut prepare: impl FnMut(), mut check: impl FnMut(&st
             if again(&[(ROLE, command), ("NETYARD_KILL", &kill)]).success() {
                 assert!(number > 1, "{command} was never killed {when} a batch");
                 check("not killed");
+                counts.push(number);
                 break;
             }
             check(&kill);
         }
     }
+    assert_eq!(counts[0], counts[1], "{command}: before and after as many batches");
+    println!("{command}: killed before and after each of {} batches", counts[0]);
 }
 
 fn play() -> bool {
