@@ -160,3 +160,58 @@ fn keys_that_are_not_made_yet_are_in_no_file() {
     assert_eq!(papers.files, []);
     assert_eq!(papers.left_out.len(), 2, "{:?}", papers.left_out);
 }
+
+/// A text for the yard's file, where a dollar begins a variable.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text.replace('$', "$$")).to_string()
+}
+
+/// Lines of a file of systemd's that are neither a comment, a section nor a key that is known.
+fn strange_lines(text: &str) -> Vec<&str> {
+    let known = |line: &&str| {
+        let is_section = line.starts_with('[') && line.ends_with(']') && !line.contains("Injected");
+        let key = line.split_once('=').map_or("", |(key, _)| key);
+        let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric());
+        line.is_empty() || line.starts_with('#') || is_section || is_key && key != "Injected"
+    };
+    text.lines().filter(|line| !known(line)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_name_and_no_value_begins_a_line_of_its_own(
+        node in "[a-z'\"$%;&|*?\\[\\]{}!#~\\\\äé]{1,20}",
+        interface in "[a-z'\"$%;&|*?\\[\\]{}!#~\\\\]{1,12}",
+        value in "[a-z'\"$%;\\\\ \n\t]{0,12}",
+    ) {
+        prop_assume!(!["host", "fabric"].contains(&node.as_str()) && !node.starts_with('-'));
+        let poison = format!("{value}\nInjected=1\n[Injected]\nInjected=2\\");
+        let text = format!(
+            "yard: y\nnodes:\n  host: {{ interfaces: {{ {}: {{ kind: dummy, address: 10.7.0.1/24 }} }} }}\n  \
+             {}:\n    services:\n      s: {{ run: [sleep, {2}], environment: {{ A: {2} }} }}\n    exec: [[echo, {2}]]\n\
+             metrics: false\n",
+            quoted(&interface), quoted(&node), quoted(&poison)
+        );
+        let root = Source { name: "net\nInjected=3\nyard.yaml".into(), text: text.as_str().into() };
+        let parsed = spec::parse(root, "y", &mut |_, _| Err("no includes".into()));
+        // What the file may not say at all is refused there.
+        let Some(spec) = parsed.spec.filter(|_| !parsed.report.has_errors()) else { return Ok(()) };
+        let facts = Facts { host_reachable: true, ..Facts::default() };
+        let Some(yard) = yard::resolve(&spec, &facts).0 else { return Ok(()) };
+        let desired = lower(&yard);
+        for target in export::TARGETS {
+            let origin = "net\nInjected=3\nyard.yaml";
+            let papers = export::export(target, &Subject { yard: &yard, desired: &desired, origin });
+            for paper in &papers.files {
+                prop_assert!(!paper.path.starts_with('/') && !paper.path.split('/').any(|p| p == ".."), "{}", paper.path);
+                let of_systemd = paper.path.starts_with("etc/systemd/");
+                let strange = if of_systemd { strange_lines(&paper.text) } else { Vec::new() };
+                prop_assert!(strange.is_empty(), "{}: {strange:?}\n{}", paper.path, paper.text);
+                let head = paper.text.lines().take(4).any(|line| line.starts_with("Injected"));
+                prop_assert!(!head, "{}\n{}", paper.path, paper.text);
+            }
+        }
+    }
+}

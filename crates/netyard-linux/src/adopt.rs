@@ -11,7 +11,7 @@ use netyard_core::interface::{Interface, Kind};
 use netyard_core::name::{FullName, InterfaceName, NodeName, YardName};
 use netyard_core::state::{InterfaceId, Key, Namespace, Object, Place, State, Sysctl};
 use netyard_core::wire::link::Link;
-use netyard_core::wire::{Mark, Names, Request, address, group, link, route, rule};
+use netyard_core::wire::{Mark, Names, Request, address, group, link, route, rule, vlan};
 
 use crate::error::Error;
 use crate::netlink::{self, Batch, Protocol, Socket};
@@ -104,6 +104,7 @@ fn gather(
         }
         interfaces(yard, space, &ends, found);
         addresses_and_routes(space, found)?;
+        vlans(space, found)?;
         others(space, found)?;
         worker.enter(space.fd.as_fd())?;
         proc.visit(space.fd.as_fd());
@@ -261,6 +262,25 @@ fn addresses_and_routes(space: &mut Space, found: &mut Found) -> io::Result<()> 
             let on_host = space.place == Place::Host && one.hops.is_empty();
             if route::is_written(message) && ours && !on_host {
                 found.state.insert(Object::Route(one));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// VLANs of bridges that filter, and of their ports.
+fn vlans(space: &mut Space, found: &mut Found) -> io::Result<()> {
+    for message in Dump::of(&mut space.socket, &vlan::dump())?.messages() {
+        for one in vlan::read(&space.place, &space.names, message) {
+            let master = found.state.interface(&one.interface).and_then(|o| o.master.clone());
+            let name = master.unwrap_or_else(|| one.interface.name.clone());
+            let bridge = InterfaceId { place: space.place.clone(), name };
+            let filters = found.state.interface(&bridge).is_some_and(|o| match &o.kind {
+                Kind::Bridge(bridge) => bridge.vlan_filtering,
+                _ => false,
+            });
+            if filters {
+                found.state.insert(Object::PortVlan(one));
             }
         }
     }

@@ -50,7 +50,7 @@ pub fn describe(yard: &YardName, found: &State) -> Description {
                 let route = route(o);
                 writer.node(&o.place).push("routes", route);
             }
-            Object::Address(_) => {}
+            Object::Address(_) | Object::PortVlan(_) => {}
             other => writer.left_out.push(other.to_string()),
         }
     }
@@ -166,25 +166,41 @@ impl Writer<'_> {
         if !o.up {
             map.set("up", false);
         }
+        self.vlans(&o.id, &mut map);
         let addresses = self.addresses(&o.id);
+        let plain = addresses.iter().filter(|address| address.peer.is_none());
+        let list: Vec<Value> = plain.map(|address| address.net.to_string().into()).collect();
+        match (list.is_empty(), o.kind == Kind::Loopback) {
+            (true, true) => {}
+            (true, false) => map.set("address", "none"),
+            (false, _) => map.set("address", Value::List(list)),
+        }
         if o.kind != Kind::Loopback {
-            let plain = addresses.iter().filter(|address| address.peer.is_none());
-            let list: Vec<Value> = plain.map(|address| address.net.to_string().into()).collect();
-            match list.is_empty() {
-                true => map.set("address", "none"),
-                false => map.set("address", Value::List(list)),
-            }
             if addresses.iter().any(|address| address.dad) {
                 map.set("dad", true);
             }
         }
-        let beyond =
-            addresses.iter().filter(|address| address.peer.is_some() || o.kind == Kind::Loopback);
+        let beyond = addresses.iter().filter(|address| address.peer.is_some());
         let beyond: Vec<String> = beyond
             .map(|address| format!("{}: it stays as it is", Object::Address((*address).clone())))
             .collect();
         self.left_out.extend(beyond);
         *self.node(&o.id.place).map("interfaces").map(o.id.name.as_str()) = map;
+    }
+
+    /// The VLANs of a port, or of a bridge that has them itself.
+    fn vlans(&self, id: &InterfaceId, map: &mut Map) {
+        let vlans = self.found.objects().filter_map(|object| match object {
+            Object::PortVlan(o) if o.interface == *id => Some(o),
+            _ => None,
+        });
+        let (tagged, untagged): (Vec<_>, Vec<_>) = vlans.partition(|vlan| !vlan.untagged);
+        for vlan in &tagged {
+            map.push("vlans", i64::from(vlan.vid));
+        }
+        if let Some(vlan) = untagged.first() {
+            map.set(if tagged.is_empty() { "vlan" } else { "native" }, i64::from(vlan.vid));
+        }
     }
 
     /// The cable of a veth, said once.

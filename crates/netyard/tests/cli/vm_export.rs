@@ -89,11 +89,13 @@ fn accepted(at: &str) {
         let said = match file {
             _ if file.ends_with(".sh") => sh(&format!("sh -n {file} 2>&1")),
             "/etc/nftables.conf" => sh(&format!("nft -c -f {file} 2>&1")),
-            _ if file.ends_with(".service") => sh(&format!("systemd-analyze verify {file} 2>&1")),
+            _ if file.ends_with(".service") => {
+                sh(&format!("systemd-analyze verify --man=no {file} 2>&1"))
+            }
             _ if file.contains("/systemd-nspawn@") => {
                 let unit = file.split('/').find(|part| part.starts_with("systemd-nspawn@"));
                 let unit = unit.unwrap_or_default().trim_end_matches(".d");
-                sh(&format!("systemd-analyze verify {unit} 2>&1"))
+                sh(&format!("systemd-analyze verify --man=no {unit} 2>&1"))
             }
             _ => String::new(),
         };
