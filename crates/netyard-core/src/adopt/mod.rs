@@ -175,10 +175,8 @@ impl Writer<'_> {
             (true, false) => map.set("address", "none"),
             (false, _) => map.set("address", Value::List(list)),
         }
-        if o.kind != Kind::Loopback {
-            if addresses.iter().any(|address| address.dad) {
-                map.set("dad", true);
-            }
+        if o.kind != Kind::Loopback && addresses.iter().any(|address| address.dad) {
+            map.set("dad", true);
         }
         let beyond = addresses.iter().filter(|address| address.peer.is_some());
         let beyond: Vec<String> = beyond
