@@ -4,15 +4,20 @@
 //!
 //! A case may have `facts.txt`, what is known of the host, a fact on each line:
 //! `service NAME PROTOCOL PORT`, `ssh CLIENT PORT`, `rootless`, `route PREFIX INTERFACE`, `interface NAME [kind=K] [mtu=N]
-//! [default] [addresses]`, `netns NAME`, `missing KIND OPTION`, `pool PREFIX`.
+//! [default] [addresses]`, `netns NAME`, `missing KIND OPTION`, `pool PREFIX`,
+//! `radio NAME …`, `country NAME FIRST-LAST[:passive|:radar] …` (MHz), `secret FILE [length=N]`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use netyard_core::diag::{Report, Source, Sources, Span};
 use netyard_core::expect::{Host, Probe};
-use netyard_core::facts::{Facts, HostInterface, HostRoute, Ssh, SysctlLine};
+use netyard_core::facts::radio::{Allowance, Blocked, Combination, Frequency, Radio};
+use netyard_core::facts::{
+    Facts, HostInterface, HostRoute, SecretFile, SecretWrong, Ssh, SysctlLine,
+};
 use netyard_core::name::InterfaceName;
 use netyard_core::nft::Protocol;
 use netyard_core::spec::{self, Parsed};
@@ -96,11 +101,70 @@ fn facts(case: &Path) -> Facts {
             ["missing", kind, option] => {
                 facts.missing_kinds.insert(kind.to_owned(), option.to_owned());
             }
+            ["radio", name, ref words @ ..] => facts.radios.list.push(radio(name, words)),
+            ["country", name, ref rules @ ..] => {
+                let rules = rules.iter().map(|rule| allowance(rule)).collect();
+                facts.radios.countries.insert(name.to_owned(), rules);
+            }
+            ["secret", written, ref words @ ..] => {
+                let wrong = words.first().map(|word| match *word {
+                    "unreadable" => SecretWrong::Unreadable("is not there".into()),
+                    "text" => SecretWrong::Text,
+                    length => SecretWrong::Length(
+                        length.trim_start_matches("length=").parse().expect("a number"),
+                    ),
+                });
+                let file = SecretFile { path: format!("/home/{written}"), wrong };
+                facts.secret_files.insert(written.to_owned(), file);
+            }
             ["pool", prefix] => facts.recorded_pools.push(prefix.parse().expect("a prefix")),
             _ => panic!("{}: no fact: {line}", case.display()),
         }
     }
+    facts.radios.known = !facts.radios.list.is_empty();
     facts
+}
+
+/// `roles=2,3 interfaces=wlan0:2 together=2,3:2 channels=2412 blocked=soft held=WHO fixed`.
+fn radio(name: &str, words: &[&str]) -> Radio {
+    let value = |key: &str| words.iter().find_map(|word| word.strip_prefix(key));
+    let numbers = |text: &str| -> BTreeSet<u32> {
+        text.split(',').map(|number| number.parse().expect("a number")).collect()
+    };
+    let interface = |text: &str| {
+        let (name, kind) = text.split_once(':').expect("NAME:TYPE");
+        (name.to_owned(), kind.parse().expect("a number"))
+    };
+    let interfaces: Vec<(String, u32)> = value("interfaces=").map(interface).into_iter().collect();
+    let together = value("together=").map(|text| {
+        let (of, most) = text.split_once(':').expect("TYPES:MOST");
+        let most = most.parse().expect("a number");
+        Combination { limits: vec![(most, numbers(of))], most, channels: 1 }
+    });
+    let channel = |mhz| Frequency { mhz, ..Frequency::default() };
+    let channels = value("channels=").map(|text| numbers(text).into_iter().map(channel).collect());
+    Radio {
+        name: name.to_owned(),
+        roles: value("roles=").map(numbers).unwrap_or_default(),
+        frequencies: channels.unwrap_or_default(),
+        combinations: together.into_iter().collect(),
+        movable: !words.contains(&"fixed"),
+        held: value("held=").map(|who| (interfaces[0].0.clone(), who.into())).into_iter().collect(),
+        blocked: value("blocked=").map(|by| match by {
+            "hard" => Blocked::Hard,
+            _ => Blocked::Soft,
+        }),
+        interfaces,
+    }
+}
+
+/// `5150-5250:passive`, in MHz.
+fn allowance(rule: &str) -> Allowance {
+    let (range, flag) = rule.split_once(':').unwrap_or((rule, ""));
+    let (first, last) = range.split_once('-').expect("FIRST-LAST");
+    let khz = |mhz: &str| 1000 * mhz.parse::<u32>().expect("a number");
+    let (passive, radar) = (flag == "passive", flag == "radar");
+    Allowance { first: khz(first), last: khz(last), passive, radar }
 }
 
 /// One object on each line.

@@ -21,6 +21,7 @@ mod pipe;
 mod place;
 pub mod probe;
 mod process;
+pub mod radio;
 mod record;
 mod run;
 pub mod serve;

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
+use netyard_core::facts::radio::Radios;
 use netyard_core::facts::{Facts, HostInterface, Survey};
 use netyard_core::name::{InterfaceName, NodeName, YardName};
 use netyard_core::nft::Table;
@@ -253,6 +254,20 @@ impl Session {
     /// True when the yard lives in a user namespace of its own.
     pub fn is_rootless(&self) -> bool {
         self.rootless
+    }
+
+    /// What is known of the host's radios; `own` are the interfaces of theirs that are to be
+    /// the yard's, `countries` those whose law is asked for.
+    pub fn radios(
+        &mut self,
+        own: &BTreeSet<String>,
+        countries: &BTreeSet<String>,
+    ) -> Result<Radios, Error> {
+        if self.rootless {
+            return Ok(Radios::default());
+        }
+        crate::radio::gather(own, countries)
+            .map_err(|e| Error::system("could not look at the radios", e))
     }
 
     /// What the pure steps need to know of the host. Of the kinds of links and

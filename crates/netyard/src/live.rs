@@ -9,9 +9,9 @@ use netyard_core::key::{KeyFact, KeyName};
 use netyard_core::name::YardName;
 use netyard_core::plan::{Op, Plan, plan};
 use netyard_core::state::{Object, Place, State, lower};
-use netyard_core::yard::{Yard, key_wishes};
+use netyard_core::yard::{Yard, key_wishes, radio_wishes};
 use netyard_linux::keeper::Keeper;
-use netyard_linux::{Access, Observation, Session, list_yards, netns};
+use netyard_linux::{Access, Observation, Session, list_yards, netns, radio};
 
 use crate::cli::YardOptions;
 use crate::error::{Error, Kind, Result};
@@ -257,6 +257,14 @@ fn try_apply(
 fn facts(session: &mut Session, file: &File) -> Result<Facts> {
     let mut facts = session.facts(&load::kinds(&file.spec))?;
     facts.keys = keys(session, file)?;
+    if let Some(wishes) = radio_wishes(&file.spec) {
+        facts.radios = session.radios(&wishes.own, &wishes.countries)?;
+        let files = wishes.files.into_iter().map(|written| {
+            let found = radio::passphrase(&file.directory.join(&written));
+            (written, found)
+        });
+        facts.secret_files = files.collect();
+    }
     if session.is_rootless() {
         // Before the first `up` there is no namespace of the yard's own to look
         // at, and the host's routes are nothing to it.

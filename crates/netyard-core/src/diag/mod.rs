@@ -10,6 +10,7 @@ pub mod container;
 pub mod expand;
 pub mod firewall;
 pub mod import;
+pub mod radio;
 pub mod service;
 pub mod serving;
 pub mod serving6;

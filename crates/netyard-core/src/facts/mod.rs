@@ -2,6 +2,7 @@
 
 pub mod link;
 pub mod machine;
+pub mod radio;
 pub mod ruleset;
 pub mod stack;
 pub mod tunnel;
@@ -63,6 +64,30 @@ pub struct Facts {
     pub keys: BTreeMap<KeyName, KeyFact>,
     /// Settings of the host that other yards hold.
     pub held_settings: Vec<HeldSetting>,
+    /// The radios, where the file speaks of one.
+    pub radios: radio::Radios,
+    /// What is known of files with a secret of the user's, by how they are written.
+    pub secret_files: BTreeMap<String, SecretFile>,
+}
+
+/// A file with a secret of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretFile {
+    /// Its whole path.
+    pub path: String,
+    /// What is wrong with it, or with what is in it.
+    pub wrong: Option<SecretWrong>,
+}
+
+/// Why a secret is of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretWrong {
+    /// The file cannot be read, or others can read it, too.
+    Unreadable(String),
+    /// It has so many characters.
+    Length(usize),
+    /// It has characters that are not printable ASCII.
+    Text,
 }
 
 /// A setting of the host that another yard holds.

@@ -46,7 +46,7 @@ impl Interface {
             (Kind::Ipvlan(_), false) => Change::Recreate("an ipvlan has its parent's MAC address"),
             // eth_prepare_mac_addr_change: EBUSY without IFF_LIVE_ADDR_CHANGE,
             // which ifb lacks and drivers may lack.
-            (Kind::Ifb | Kind::Physical(_), false) if self.up => {
+            (Kind::Ifb | Kind::Wlan(_) | Kind::Physical(_), false) if self.up => {
                 Change::WhileDown("its MAC address changes only while it is down")
             }
             _ => Change::InPlace,
@@ -94,6 +94,9 @@ impl Kind {
             // owner could change, but only through a file that opens it.
             (Self::Tap(_), Self::Tap(_)) | (Self::Tun(_), Self::Tun(_)) => {
                 Change::Recreate("a tap keeps its owner and queues")
+            }
+            (Self::Wlan(_), Self::Wlan(_)) => {
+                Change::Recreate("an interface of a radio keeps its radio and its role")
             }
             (Self::Physical(_), Self::Physical(_)) => {
                 Change::Recreate("another interface of the host takes its place")

@@ -16,6 +16,7 @@ mod vlan;
 mod vrf;
 mod vxlan;
 pub(crate) mod wireguard;
+mod wlan;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,7 @@ pub use vlan::Vlan;
 pub use vrf::Vrf;
 pub use vxlan::Vxlan;
 pub use wireguard::{Engine, PeerSpec, Who, WireguardSpec, split_endpoint};
+pub use wlan::{Wlan, WlanRole};
 
 pub(crate) use bond::member_mac;
 
@@ -86,6 +88,7 @@ pub enum Kind {
     Tun(Tap),
     Ifb,
     Wireguard,
+    Wlan(Wlan),
     Physical(Physical),
 }
 
@@ -116,6 +119,7 @@ pub static KINDS: &[KindEntry] = &[
     KindEntry { word: "tun", shape: &tap::SHAPE, parse: tap::parse_tun },
     KindEntry { word: "ifb", shape: &IFB, parse: |_, _, _| Some(Kind::Ifb) },
     KindEntry { word: "wireguard", shape: &wireguard::SHAPE, parse: wireguard::parse },
+    KindEntry { word: "wlan", shape: &wlan::SHAPE, parse: wlan::parse },
     KindEntry { word: "physical", shape: &physical::SHAPE, parse: physical::parse },
 ];
 
@@ -171,7 +175,7 @@ impl Kind {
     /// What the kernel calls it (`IFLA_INFO_KIND`); none for hardware and `lo`.
     pub fn kernel_kind(&self) -> Option<&'static str> {
         match self {
-            Self::Loopback | Self::Physical(_) => None,
+            Self::Loopback | Self::Wlan(_) | Self::Physical(_) => None,
             Self::Veth(_) => Some("veth"),
             Self::Bridge(_) => Some("bridge"),
             Self::Vlan(_) => Some("vlan"),
@@ -196,6 +200,10 @@ impl Interface {
     pub(crate) fn leave_to_kernel(&mut self, desired: &Self) {
         self.mtu = self.mtu.filter(|_| desired.mtu.is_some());
         self.mac = self.mac.filter(|_| desired.mac.is_some());
+        // Who makes it an access point may have put it into a bridge of a stranger's.
+        if desired.master.is_none() && matches!(desired.kind, Kind::Wlan(_)) {
+            (self.master, self.port) = (None, None);
+        }
         if let (Some(port), Some(wanted)) = (&mut self.port, &desired.port)
             && wanted.cost == 0
         {

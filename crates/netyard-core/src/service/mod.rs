@@ -25,19 +25,26 @@ pub mod dhcp6;
 pub mod dns;
 pub mod dnsmasq;
 mod frr;
+mod hostapd;
 pub mod lease;
 pub mod metrics;
 pub mod ra;
+pub mod radio;
 mod run;
 pub mod served;
 pub mod trouble;
+mod wpa_supplicant;
 
 pub use babel::{Babel, INTERFACE as BABEL_INTERFACE, RULE as BABEL_RULE};
 pub use bird::Bird;
 pub use care::{CARE, Care, Wish};
 pub use frr::Frr;
+pub use hostapd::Hostapd;
 pub(crate) use run::ready;
 pub use run::{READY, Run};
+pub use wpa_supplicant::WpaSupplicant;
+
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
@@ -53,6 +60,8 @@ pub enum Service {
     Babel(Babel),
     Bird(Bird),
     Frr(Frr),
+    Hostapd(Hostapd),
+    WpaSupplicant(WpaSupplicant),
     Run(Run),
 }
 
@@ -72,6 +81,12 @@ pub static SERVICES: &[ServiceEntry] = &[
     ServiceEntry { word: "babeld", shape: &babel::SHAPE, parse: babel::parse },
     ServiceEntry { word: "bird", shape: &bird::SHAPE, parse: bird::parse },
     ServiceEntry { word: "frr", shape: &frr::SHAPE, parse: frr::parse },
+    ServiceEntry { word: "hostapd", shape: &hostapd::SHAPE, parse: hostapd::parse },
+    ServiceEntry {
+        word: "wpa_supplicant",
+        shape: &wpa_supplicant::SHAPE,
+        parse: wpa_supplicant::parse,
+    },
 ];
 
 /// What a service of any other name is.
@@ -109,6 +124,20 @@ pub struct Scene {
     pub name: Spanned<String>,
     /// The node's interfaces, without `lo`.
     pub wires: Vec<Wire>,
+    /// Where files of the user's are, by how they are written.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Scene {
+    /// The interface of that name.
+    fn wire(&self, name: &str) -> Option<&Wire> {
+        self.wires.iter().find(|wire| wire.name.as_str() == name)
+    }
+
+    /// The whole path of a file of the user's.
+    fn file(&self, written: &str) -> String {
+        self.files.get(written).map_or_else(|| written.to_owned(), String::clone)
+    }
 }
 
 /// An interface, as services need to know it.
@@ -118,6 +147,8 @@ pub struct Wire {
     pub name: FullName,
     /// As the kernel does.
     pub kernel: InterfaceName,
+    /// The bridge of the yard that it is a port of.
+    pub bridge: Option<InterfaceName>,
     /// It leads to what is elsewhere.
     pub is_tunnel: bool,
     /// Its addresses.
@@ -131,6 +162,8 @@ impl Service {
             Self::Babel(babel) => &babel.care,
             Self::Bird(bird) => &bird.care,
             Self::Frr(frr) => &frr.care,
+            Self::Hostapd(hostapd) => &hostapd.care,
+            Self::WpaSupplicant(wpa) => &wpa.care,
             Self::Run(run) => &run.care,
         }
     }
@@ -139,7 +172,19 @@ impl Service {
     pub fn interfaces(&self) -> Vec<Spanned<String>> {
         match self {
             Self::Babel(babel) => babel.interfaces(),
+            Self::Hostapd(_) | Self::WpaSupplicant(_) => {
+                self.air().map(|air| air.interface.clone()).into_iter().collect()
+            }
             Self::Bird(_) | Self::Frr(_) | Self::Run(_) => Vec::new(),
+        }
+    }
+
+    /// The network on the air that it is, or joins.
+    pub fn air(&self) -> Option<&radio::Air> {
+        match self {
+            Self::Hostapd(hostapd) => Some(&hostapd.air),
+            Self::WpaSupplicant(wpa) => Some(&wpa.air),
+            _ => None,
         }
     }
 
@@ -149,7 +194,7 @@ impl Service {
             Self::Babel(babel) => Some(babel.span()),
             Self::Bird(bird) => Some(bird.span),
             Self::Frr(frr) => Some(frr.span),
-            Self::Run(_) => None,
+            Self::Hostapd(_) | Self::WpaSupplicant(_) | Self::Run(_) => None,
         }
     }
 
@@ -159,6 +204,8 @@ impl Service {
             Self::Babel(babel) => vec![babel.process(scene)],
             Self::Bird(bird) => vec![bird.process(scene)],
             Self::Frr(frr) => frr.processes(scene),
+            Self::Hostapd(hostapd) => vec![hostapd.process(scene)],
+            Self::WpaSupplicant(wpa) => vec![wpa.process(scene)],
             Self::Run(run) => vec![run.process(scene)],
         }
     }

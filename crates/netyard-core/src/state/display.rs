@@ -61,6 +61,7 @@ pub(crate) fn kind(kind: &Kind) -> &'static str {
         Kind::Tun(_) => "tun",
         Kind::Ifb => "ifb",
         Kind::Wireguard => "wireguard",
+        Kind::Wlan(_) => "wlan",
         Kind::Physical(_) => "interface",
     }
 }

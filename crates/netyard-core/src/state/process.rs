@@ -16,7 +16,8 @@ pub const PATIENCE: u32 = 30_000;
 ///
 /// In `program`, `environment` and the contents of `files`, `{dir}` stands for the
 /// process's own directory, which goes with it; `{data}` for that of its data,
-/// which stays (see `keep`); `{secrets}` for the yard's keys. Nothing of this is
+/// which stays (see `keep`); `{secrets}` for the yard's keys. In the contents of files
+/// `{file:PATH}` stands for the first line of that file, a secret of the user's. Nothing of this is
 /// secret: it is written to plans, journals and logs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
@@ -105,6 +106,15 @@ pub enum Ready {
     Notify,
     /// When this Unix socket takes connections.
     Socket(String),
+    /// When this Unix socket of datagrams, asked that, gives an answer with that line.
+    Answer {
+        /// Its path.
+        socket: String,
+        /// What it is asked.
+        question: String,
+        /// The line.
+        line: String,
+    },
     /// When a UDP socket has this port in its namespace.
     Udp(u16),
     /// When a TCP socket listens at this port in its namespace.

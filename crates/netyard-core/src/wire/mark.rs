@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::interface::{Interface, Kind};
+use crate::interface::{Interface, Kind, Wlan, WlanRole};
 use crate::name::{FullName, InterfaceName, NodeName, YardName, fnv1a};
 use crate::state::{InterfaceId, Object, Place, State};
 
@@ -35,6 +35,7 @@ pub fn group(yard: &YardName) -> u32 {
 /// netyard:YARD/PLACE/NAME                an interface
 /// netyard:YARD/PLACE/NAME/PLACE/NAME     and the peer of a veth, or a parent in another place
 /// netyard:YARD/PLACE/NAME/HOSTNAME       and a physical interface's name on the host
+/// netyard:YARD/PLACE/NAME/PHY:ROLE       and the radio of a `wlan`, of which rtnetlink says nothing
 /// ```
 ///
 /// A place is `host`, `fabric:` or a node's name (`node:host` for a node of
@@ -55,6 +56,8 @@ pub struct Mark {
     pub other: Option<InterfaceId>,
     /// What a physical interface is called at home.
     pub host_name: Option<InterfaceName>,
+    /// The radio whose interface it is, and what it does there.
+    pub wlan: Option<Wlan>,
 }
 
 impl Mark {
@@ -68,7 +71,11 @@ impl Mark {
             Kind::Physical(physical) => Some(physical.host_name.clone()),
             _ => None,
         };
-        Self { yard: yard.clone(), id: interface.id.clone(), other, host_name }
+        let wlan = match &interface.kind {
+            Kind::Wlan(wlan) => Some(wlan.clone()),
+            _ => None,
+        };
+        Self { yard: yard.clone(), id: interface.id.clone(), other, host_name, wlan }
     }
 
     /// As it is written, at most [`ALIAS_MAX`] bytes.
@@ -96,6 +103,12 @@ impl Mark {
             alias += "/";
             alias += host_name.as_str();
         }
+        if let Some(wlan) = &self.wlan {
+            alias += "/";
+            alias += &wlan.phy;
+            alias += ":";
+            alias += wlan.role.word();
+        }
         alias
     }
 
@@ -110,7 +123,9 @@ impl Mark {
         };
         let other = self.other.as_ref().map_or(0, length);
         let home = self.host_name.as_ref().map_or(0, |name| name.as_str().len() + 1);
-        PREFIX.len() + self.yard.as_str().len() + length(&self.id) + other + home + 16 > ALIAS_MAX
+        let radio = self.wlan.as_ref().map_or(0, |wlan| wlan.phy.len() + 10);
+        PREFIX.len() + self.yard.as_str().len() + length(&self.id) + other + home + radio + 16
+            > ALIAS_MAX
     }
 
     /// True for the alias of something of the yard's whose names are in it as a
@@ -126,7 +141,8 @@ impl Mark {
         let host_name = alias.split_once("/#").filter(|_| Self::is_hash(alias, yard))?.1;
         let host_name = InterfaceName::new(host_name.split_once(':')?.1).ok()?;
         let id = InterfaceId { place: place.clone(), name: FullName::new(kernel).ok()? };
-        Some(Self { yard: yard.clone(), id, other: None, host_name: Some(host_name) })
+        let host_name = Some(host_name);
+        Some(Self { yard: yard.clone(), id, other: None, host_name, wlan: None })
     }
 
     /// Reads an alias; none for one that is not netyard's.
@@ -137,9 +153,13 @@ impl Mark {
             place: parse_place(parts.next()?)?,
             name: FullName::new(parts.next()?).ok()?,
         };
-        let (mut other, mut host_name) = (None, None);
+        let (mut other, mut host_name, mut wlan) = (None, None, None);
         match (parts.next(), parts.next(), parts.next()) {
             (None, ..) => {}
+            (Some(radio), None, _) if radio.contains(':') => {
+                let (phy, role) = radio.rsplit_once(':')?;
+                wlan = Some(Wlan { phy: phy.to_owned(), role: WlanRole::of_word(role)? });
+            }
             (Some(name), None, _) => host_name = Some(InterfaceName::new(name).ok()?),
             (Some(place), Some(name), None) => {
                 let (place, name) = (parse_place(place)?, FullName::new(name).ok()?);
@@ -147,7 +167,7 @@ impl Mark {
             }
             _ => return None,
         }
-        Some(Self { yard, id, other, host_name })
+        Some(Self { yard, id, other, host_name, wlan })
     }
 }
 
@@ -214,11 +234,14 @@ mod tests {
                 id: id(place.clone(), "uplink-to-the-neighbours-roof"),
                 other: None,
                 host_name: None,
+                wlan: None,
             };
+            let wlan = Wlan { phy: "phy0".into(), role: WlanRole::Ap };
+            let radio = Mark { wlan: Some(wlan), ..plain.clone() };
             let pair = Mark { other: Some(id(node("host"), "eth0")), ..plain.clone() };
             let lent =
                 Mark { host_name: Some(InterfaceName::new("enp6s0").unwrap()), ..plain.clone() };
-            for mark in [plain, pair, lent] {
+            for mark in [plain, pair, lent, radio] {
                 assert_eq!(Mark::parse(&mark.alias()), Some(mark.clone()), "{}", mark.alias());
             }
         }
@@ -273,7 +296,8 @@ mod tests {
         let host_name = Some(InterfaceName::new("enp6s0").unwrap());
         for length in 200..=255 {
             let id = id(node("r1"), &"x".repeat(length));
-            let mark = Mark { yard: yard.clone(), id, other: None, host_name: host_name.clone() };
+            let (yard, host_name) = (yard.clone(), host_name.clone());
+            let mark = Mark { yard, id, other: None, host_name, wlan: None };
             let alias = mark.alias();
             assert!(alias.len() <= ALIAS_MAX);
             let stands_in = Mark::of_lent(&alias, &yard, &node("r1"), "xxx");

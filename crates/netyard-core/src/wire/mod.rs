@@ -18,6 +18,7 @@ mod attribute;
 pub mod conntrack;
 pub mod device;
 pub mod flow;
+pub mod generic;
 pub mod leased;
 pub mod link;
 pub mod lookup;
@@ -26,6 +27,7 @@ pub mod names;
 pub mod neighbour;
 pub mod nft;
 pub mod qdisc;
+pub mod radio;
 pub mod route;
 pub mod rule;
 #[cfg(test)]

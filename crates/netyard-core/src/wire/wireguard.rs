@@ -7,17 +7,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
+use super::generic::HEADER;
 use super::{attributes, ip, u16_of, u64_of};
 use crate::key::{LENGTH, PublicKey, WgKey};
 use crate::nft::expr::{NESTED, push};
 
-/// The family that knows the families (`GENL_ID_CTRL`).
-const CONTROL: u16 = 0x10;
-const CTRL_CMD_GETFAMILY: u8 = 3;
-const CTRL_ATTR_FAMILY_ID: u16 = 1;
-const CTRL_ATTR_FAMILY_NAME: u16 = 2;
-/// `struct genlmsghdr`, in bytes.
-const HEADER: usize = 4;
+/// The family's name.
+pub const FAMILY: &str = "wireguard";
 /// Bytes of attributes in one message: the kernel takes 64 KiB.
 const ROOM: usize = 16 << 10;
 
@@ -103,19 +99,6 @@ pub struct Peer {
     pub sent: u64,
     /// The addresses behind it, sorted.
     pub allowed_ips: Vec<IpNet>,
-}
-
-/// The message that asks for the number of the family, and its body.
-pub fn family_question() -> (u16, Vec<u8>) {
-    let mut body = vec![CTRL_CMD_GETFAMILY, 1, 0, 0];
-    push(&mut body, CTRL_ATTR_FAMILY_NAME, b"wireguard\0");
-    (CONTROL, body)
-}
-
-/// The number of the family, out of the answer.
-pub fn family_of(body: &[u8]) -> Option<u16> {
-    let mut all = attributes(body.get(HEADER..)?);
-    all.find(|(kind, _)| *kind == CTRL_ATTR_FAMILY_ID).and_then(|(_, value)| u16_of(value))
 }
 
 /// The body of the message that asks for a device.

@@ -265,6 +265,7 @@ impl Parts<'_> {
                 | Kind::Vlan(_)
                 | Kind::Ipvlan(_)
                 | Kind::Tun(_)
+                | Kind::Wlan(_)
                 | Kind::Physical(_) => false,
                 Kind::Macvlan(m) | Kind::Macvtap(m) => m.mode != MacvlanMode::Passthru,
                 _ => true,

@@ -481,6 +481,7 @@ pub(super) fn kind_word(kind: &Kind) -> &'static str {
         Kind::Tun(_) => "tun",
         Kind::Ifb => "ifb",
         Kind::Wireguard => "wireguard",
+        Kind::Wlan(_) => "wlan",
         Kind::Physical(_) => "physical",
     }
 }

@@ -74,6 +74,7 @@ use crate::state::{
 };
 
 pub use crate::spec::{Exit, Through};
+pub use check::{RadioWishes, radio_wishes};
 pub use serving::{SERVICES, Serving};
 pub use uplink::{Uplink, Way};
 pub use wireguard::{KeyWish, Wireguard, wishes as key_wishes};
@@ -304,7 +305,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
         neighbours: route::neighbours(&cast, &mut report),
         rules: rule::resolve(&cast, facts, &mut report),
         sysctls: sysctl::resolve(&cast, &relations, facts, &mut report),
-        processes: service::resolve(&cast, &plan, &names, &mut report),
+        processes: service::resolve(&cast, &plan, &names, facts, &mut report),
         own_processes: service::of_yard(&cast, facts, &mut report),
         files: file::resolve(&cast, &plan, &seats),
     };

@@ -1,5 +1,7 @@
 //! Services of nodes: whose they are, and what they come after.
 
+use std::collections::BTreeMap;
+
 use super::address::Addressing;
 use super::container;
 use super::gather::{Cast, LOOPBACK, Role};
@@ -7,7 +9,7 @@ use super::naming::Names;
 use crate::diag::{Report, Spanned, service as say, yard as diag};
 use crate::facts::Facts;
 use crate::interface::Kind;
-use crate::name::NodeName;
+use crate::name::{InterfaceName, NodeName};
 use crate::service::{Scene, Wire, Wish};
 use crate::spec::{NodeSpec, ServiceSpec};
 use crate::state::{Need, Place, Process};
@@ -17,9 +19,10 @@ pub(super) fn resolve(
     cast: &Cast<'_>,
     plan: &Addressing,
     names: &Names,
+    facts: &Facts,
     report: &mut Report,
 ) -> Vec<Vec<Process>> {
-    let nodes = (0..cast.nodes.len()).map(|node| of_node(cast, plan, names, node, report));
+    let nodes = (0..cast.nodes.len()).map(|node| of_node(cast, plan, names, node, facts, report));
     let all: Vec<Vec<Process>> = nodes.collect();
     check_circles(cast, &all, report);
     all
@@ -43,8 +46,12 @@ fn of_node(
     plan: &Addressing,
     names: &Names,
     node: usize,
+    facts: &Facts,
     report: &mut Report,
 ) -> Vec<Process> {
+    let files = facts.secret_files.iter();
+    let files: BTreeMap<String, String> =
+        files.map(|(written, file)| (written.clone(), file.path.clone())).collect();
     let mut all = Vec::new();
     if let Some(mut process) = container::process(cast, plan, names, node) {
         let wishes = container::said(cast, node).map_or(&[][..], |said| &said.care.after);
@@ -57,6 +64,7 @@ fn of_node(
             place: cast.nodes[node].place.clone(),
             name: spec.name.clone(),
             wires: wires(cast, plan, names, node),
+            files: files.clone(),
         };
         check_interfaces(cast, node, &spec.service.interfaces(), report);
         let needs = needs(cast, node, &spec.service.care().after, report);
@@ -90,12 +98,21 @@ fn wires(cast: &Cast<'_>, plan: &Addressing, names: &Names, node: usize) -> Vec<
         let wire = Wire {
             name: found.name.clone(),
             kernel: names.interfaces[index].clone(),
+            bridge: bridge(cast, names, index),
             is_tunnel: matches!(found.role, Role::Own(Kind::Tun(_) | Kind::Wireguard)),
             nets: plan.interfaces[index].iter().map(|address| address.net).collect(),
         };
         (found.name.as_str() != LOOPBACK).then_some(wire)
     };
     indexes.filter_map(wire).collect()
+}
+
+/// The bridge that an interface is a port of.
+fn bridge(cast: &Cast<'_>, names: &Names, index: usize) -> Option<InterfaceName> {
+    let found = &cast.interfaces[index];
+    let master = found.spec?.master.as_ref()?;
+    let master = cast.interface(found.node, &master.value)?;
+    super::relate::is_bridge(cast, master).then(|| names.interfaces[master].clone())
 }
 
 fn check_interfaces(

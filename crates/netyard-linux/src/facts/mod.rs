@@ -13,6 +13,7 @@ mod survey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use netyard_core::facts::radio::Radios;
 use netyard_core::facts::{Facts, HostInterface, HostRoute};
 use netyard_core::interface::Kind;
 use netyard_core::name::{InterfaceName, YardName};
@@ -107,6 +108,8 @@ pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts,
         sysctl_lines: crate::sysctl_files::read_all(),
         keys: BTreeMap::new(),
         held_settings: Vec::new(),
+        radios: Radios::default(),
+        secret_files: BTreeMap::new(),
     })
 }
 

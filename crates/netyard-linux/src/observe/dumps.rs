@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use netyard_core::interface::Kind;
+use netyard_core::interface::{Interface, Kind, Wlan, WlanRole};
 use netyard_core::name::{FullName, NodeName, fnv1a};
 use netyard_core::state::{Command, Key, Object, Place};
 use netyard_core::wire::{self, Request, address, link, neighbour, qdisc, route, rule, vlan};
@@ -78,6 +78,8 @@ pub(super) fn visit(
     let ours = || seen.iter().filter_map(|one| one.interface.as_ref());
     let bonds = ours().filter(|interface| matches!(interface.kind, Kind::Bond(_)));
     site.bonds = bonds.map(|interface| (interface.id.name.clone(), interface.mac)).collect();
+    let mut seen = seen;
+    radios(worker, site, &mut seen)?;
     found.extend(
         seen.into_iter().filter_map(|one| one.interface).map(|i| Object::Interface(Box::new(i))),
     );
@@ -92,6 +94,31 @@ pub(super) fn visit(
         table(worker, site, question, &mut found)?;
     }
     glimpse.objects.append(&mut found);
+    Ok(())
+}
+
+/// What the yard's interfaces of radios do there: their marks say what they were made for.
+fn radios(worker: &mut Worker, site: &Site, seen: &mut [link::Seen]) -> io::Result<()> {
+    let own = |one: &mut link::Seen| match &mut one.interface.as_mut()?.kind {
+        Kind::Wlan(wlan) => Some((one.index, wlan.clone())),
+        _ => None,
+    };
+    if !seen.iter_mut().any(|one| own(one).is_some()) {
+        return Ok(());
+    }
+    worker.enter(site.fd())?;
+    let Some(mut air) = crate::radio::Air::open()? else { return Ok(()) };
+    let (radios, there) = (air.radios()?, air.interfaces()?);
+    for one in seen {
+        let Some((index, marked)) = own(one) else { continue };
+        let Some(found) = there.iter().find(|there| there.index == index) else { continue };
+        let phy = radios.get(&found.wiphy).map_or(marked.phy, |radio| radio.name.clone());
+        let interface = one.interface.take();
+        // One that is neither of both is not what was made.
+        one.interface = interface.zip(WlanRole::of_number(found.kind)).map(|(interface, role)| {
+            Interface { kind: Kind::Wlan(Wlan { phy, role }), ..interface }
+        });
+    }
     Ok(())
 }
 

@@ -53,7 +53,8 @@ impl Run<'_> {
     /// kernel would take them to the initial one, under whatever name.
     fn all_back(&mut self, state: &State) -> Result<(), Error> {
         let lent = |object: &Object| match object {
-            Object::Interface(o) => matches!(o.kind, Kind::Physical(_)),
+            // One of a radio's has no group to go with.
+            Object::Interface(o) => matches!(o.kind, Kind::Physical(_) | Kind::Wlan(_)),
             _ => false,
         };
         self.remove_all(state.objects().filter(|object| lent(object)))

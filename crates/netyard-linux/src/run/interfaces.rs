@@ -192,6 +192,15 @@ impl<'a> Run<'a> {
                 self.make_tun(op, &interface.id.place, &name, index, tap, &options)?;
                 Made::Bare
             }
+            Creation::Wlan(wlan) => {
+                let site = self.site(op, &interface.id.place)?;
+                site.names.remove(at.index);
+                at.index = self.make_wlan(op, interface, &wlan)?;
+                let site = self.site(op, &interface.id.place)?;
+                let mtu = interface.mtu.unwrap_or(1500);
+                site.note(at.index, &interface.id.name, &interface.kernel_name, mtu);
+                Made::Bare
+            }
             Creation::Physical => {
                 at.index = self.lend(op, interface, &target)?;
                 let site = self.site(op, &interface.id.place)?;

@@ -25,6 +25,7 @@ mod originals;
 mod physical;
 mod plug;
 mod processes;
+mod radio;
 mod remove;
 mod table;
 mod tun;

@@ -189,7 +189,7 @@ impl Run<'_> {
 pub(crate) fn lo_mark(yard: &YardName, place: &Place) -> String {
     let Ok(name) = FullName::new("lo") else { return String::new() };
     let id = InterfaceId { place: place.clone(), name };
-    Mark { yard: yard.clone(), id, other: None, host_name: None }.alias()
+    Mark { yard: yard.clone(), id, other: None, host_name: None, wlan: None }.alias()
 }
 
 fn publish(published: &Published, site: &Site) -> io::Result<()> {

@@ -83,6 +83,9 @@ impl<'a> Run<'a> {
         if stays && interface.kernel_name == physical.host_name {
             return Ok(now);
         }
+        if !stays && let Some(index) = self.lend_radio(op, interface, now, target)? {
+            return Ok(index);
+        }
         let mut batch = Batch::default();
         let target = if stays { Target { index: 0, netns: None, ..*target } } else { *target };
         batch.push(interface.moving(now, &target));
@@ -112,14 +115,20 @@ impl<'a> Run<'a> {
         let place = interface.id.place.clone();
         let home = self.site(op, &Place::Host)?.net.as_raw_fd();
         let index = match self.index_of(op, &interface.id) {
-            Err(_) if self.lenient => return Ok(()),
-            index => index?,
+            Ok(index) => index,
+            Err(error) => match self.unnamed(op, interface)? {
+                Some(index) => index,
+                None if self.lenient => return Ok(()),
+                None => return Err(error),
+            },
         };
-        let mut batch = Batch::default();
-        let home = (place != Place::Host).then_some(home);
-        batch.extend(interface.removal(index, home));
-        let owners = vec![0; batch.len()];
-        first_error(self.send(&place, batch, &owners, &[op]))?;
+        if !self.give_radio_back(op, interface, index)? {
+            let mut batch = Batch::default();
+            let home = (place != Place::Host).then_some(home);
+            batch.extend(interface.removal(index, home));
+            let owners = vec![0; batch.len()];
+            first_error(self.send(&place, batch, &owners, &[op]))?;
+        }
         if let Some(site) = self.sites.get_mut(&place)
             && interface.kind != Kind::Loopback
         {
@@ -135,6 +144,21 @@ impl<'a> Run<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The index of a radio's interface that was moved and has not its name there yet.
+    fn unnamed(&mut self, op: &Op, interface: &Interface) -> Result<Option<u32>, Error> {
+        let (place, Kind::Physical(physical)) = (&interface.id.place, &interface.kind) else {
+            return Ok(None);
+        };
+        let Some(site) = self.sites.get_mut(place).filter(|_| *place != Place::Host) else {
+            return Ok(None);
+        };
+        let name = FullName::new(physical.host_name.as_str()).ok();
+        let Some(index) = name.and_then(|name| site.names.index(&name).ok()) else {
+            return Ok(None);
+        };
+        Ok(self.radio_of(op, place, index)?.map(|_| index))
     }
 
     fn as_it_was(&mut self, op: &Op, name: &str) -> Result<(), Error> {
@@ -168,7 +192,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn first_error(failed: Vec<Failed>) -> Result<(), Error> {
+pub(super) fn first_error(failed: Vec<Failed>) -> Result<(), Error> {
     failed.into_iter().next().map_or(Ok(()), |failed| Err(failed.error))
 }
 

@@ -93,6 +93,9 @@ impl Run<'_> {
         if matches!(interface.kind, Kind::Physical(_) | Kind::Loopback) {
             return self.give_back(op, interface);
         }
+        if matches!(interface.kind, Kind::Wlan(_)) {
+            return self.remove_wlan(op, interface);
+        }
         let ends: Vec<&Interface> = std::iter::once(interface).chain(other).collect();
         let with_namespace = ends.iter().all(|end| going.contains(&end.id.place));
         let mut found = None;

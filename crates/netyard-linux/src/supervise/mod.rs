@@ -38,6 +38,7 @@ pub use guard::{SUBCOMMAND, run};
 pub(crate) use identity::{Identity, hold_all};
 pub(crate) use launch::{LOG, Unlaunched, check, mark, marked};
 pub(crate) use need::{Await, Awaited, wait_for, wait_for_lease, wait_for_neighbour};
+pub(crate) use ready::takes_connections;
 pub use shelf::ProcessPhase;
 pub(crate) use shelf::{Definition, Entry, Shelf, data_of, now};
 pub(crate) use unit::{Spaces, Units};

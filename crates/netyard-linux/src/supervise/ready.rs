@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use netyard_core::state::Ready;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
 
 /// How long a process must run to count as running.
@@ -20,12 +21,16 @@ const ALIVE: Duration = Duration::from_millis(50);
 pub(super) const NOTIFY: &str = "notify";
 
 /// Looks whether it is ready, `life` after its start. `socket` is the path of
-/// [`Ready::Socket`] with its directories in it.
+/// [`Ready::Socket`] and [`Ready::Answer`] with its directories in it.
 pub(super) fn look(ready: &Ready, socket: &str, pid: u32, life: Duration) -> bool {
     match ready {
         Ready::Started => life >= ALIVE,
         Ready::Notify | Ready::Exit => false,
         Ready::Socket(_) => takes_connections(Path::new(socket)),
+        Ready::Answer { question, line, .. } => {
+            let answer = ask(Path::new(socket), question);
+            answer.is_ok_and(|answer| answer.lines().any(|said| said == line))
+        }
         Ready::Tcp(port) => is_bound(pid, "tcp", *port, "0A"),
         Ready::Udp(port) => is_bound(pid, "udp", *port, "07"),
     }
@@ -37,12 +42,40 @@ pub(super) fn interval(life: Duration) -> Duration {
 }
 
 /// True when somebody listens at a Unix socket, be it of streams or of packets.
-fn takes_connections(path: &Path) -> bool {
+pub(crate) fn takes_connections(path: &Path) -> bool {
     let Ok(address) = SocketAddrUnix::new(path) else { return false };
     [SocketType::STREAM, SocketType::SEQPACKET, SocketType::DGRAM].into_iter().any(|sort| {
         let socket = socket_with(AddressFamily::UNIX, sort, SocketFlags::CLOEXEC, None);
         socket.is_ok_and(|socket| rustix::net::connect(&socket, &address).is_ok())
     })
+}
+
+/// How long an answer may take.
+const ANSWER: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+
+/// Asks at a Unix socket of datagrams, as those of hostapd and wpa_supplicant are. The answer
+/// comes to a socket beside theirs: a name without a file would be one of our namespace.
+fn ask(socket: &Path, question: &str) -> io::Result<String> {
+    let own = socket.with_file_name(".netyard");
+    let remove = || match fs::remove_file(&own) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    remove()?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let from = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+    bind(&from, &SocketAddrUnix::new(&own)?)?;
+    let answered = rustix::net::connect(&from, &SocketAddrUnix::new(socket)?).and_then(|()| {
+        rustix::io::write(&from, question.as_bytes())?;
+        let mut answer = [PollFd::new(&from, PollFlags::IN)];
+        rustix::io::retry_on_intr(|| poll(&mut answer, Some(&ANSWER)))?;
+        let mut buffer = vec![0; 8192];
+        let length = rustix::io::read(&from, &mut buffer)?;
+        buffer.truncate(length);
+        Ok(buffer)
+    });
+    remove()?;
+    Ok(String::from_utf8_lossy(&answered?).into_owned())
 }
 
 /// True when a socket of a process's network namespace has that port, in that

@@ -316,7 +316,8 @@ impl Shelf {
         let dir = self.dir(&process.place, &process.name);
         for file in &process.files {
             let path = dir.join(&file.name);
-            write_atomically(&path, self.expand(process, &file.content).as_bytes(), file.mode)?;
+            let content = with_secrets(&self.expand(process, &file.content))?;
+            write_atomically(&path, content.as_bytes(), file.mode)?;
             fs::set_permissions(&path, fs::Permissions::from_mode(file.mode))?;
         }
         Ok(())
@@ -371,6 +372,20 @@ impl Shelf {
             .replace("{data}", &path(self.data(place, name)))
             .replace("{secrets}", &path(self.secrets()))
     }
+}
+
+/// A text with the secrets of the user's in it: `{file:PATH}` is the first line of that file.
+fn with_secrets(text: &str) -> io::Result<String> {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("{file:") {
+        let Some((path, after)) = after.split_once('}') else { break };
+        out += before;
+        let secret = fs::read_to_string(path)
+            .map_err(|error| io::Error::new(error.kind(), format!("`{path}`: {error}")))?;
+        out += secret.lines().next().unwrap_or_default();
+        rest = after;
+    }
+    Ok(out + rest)
 }
 
 /// Where a process of a yard has its data.

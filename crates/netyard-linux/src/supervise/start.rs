@@ -163,7 +163,7 @@ fn wait(words: &[String]) -> io::Result<()> {
     let ended = || io::Error::other("it ended before it was ready");
     let held = Identity::of(pid).ok_or_else(ended)?.hold()?.ok_or_else(ended)?;
     let socket = match &process.ready {
-        Ready::Socket(path) => shelf.expand(process, path),
+        Ready::Socket(path) | Ready::Answer { socket: path, .. } => shelf.expand(process, path),
         _ => String::new(),
     };
     let begun = Instant::now();

@@ -201,7 +201,9 @@ impl Watched {
             };
             let pid = first.map_or(0, |identity| identity.pid);
             let socket = match &self.process().ready {
-                Ready::Socket(path) => shelf.expand(self.process(), path),
+                Ready::Socket(path) | Ready::Answer { socket: path, .. } => {
+                    shelf.expand(self.process(), path)
+                }
                 _ => String::new(),
             };
             let heard = self.is_container() && self.process().ready == Ready::Started;

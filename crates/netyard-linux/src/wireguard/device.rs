@@ -7,9 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use netyard_core::facts::{PeerPulse, TunnelPulse};
 use netyard_core::state::{InterfaceId, KeyRef, Tunnel, TunnelPeer};
-use netyard_core::wire::wireguard::{
-    Change, Device, Peer, PeerChange, device_question, family_of, family_question,
-};
+use netyard_core::wire::generic::{family_of, family_question};
+use netyard_core::wire::wireguard::{Change, Device, FAMILY, Peer, PeerChange, device_question};
 
 use super::keys;
 use crate::netlink::{Batch, Failure, Socket};
@@ -21,7 +20,7 @@ const ALIVE: u64 = 180;
 
 /// The number that generic netlink has for WireGuard; an error where the kernel has none.
 fn family(socket: &mut Socket) -> io::Result<u16> {
-    let (ty, body) = family_question();
+    let (ty, body) = family_question(FAMILY);
     let found = socket.ask(ty, &body, |message| family_of(message.payload))?;
     found.ok_or_else(|| io::ErrorKind::NotFound.into())
 }

@@ -145,7 +145,7 @@ fn read_public(path: &Path) -> io::Result<PublicKey> {
     PublicKey::parse(&read_text(path, false)?).map_err(io::Error::other)
 }
 
-fn read_text(path: &Path, secret: bool) -> io::Result<String> {
+pub(crate) fn read_text(path: &Path, secret: bool) -> io::Result<String> {
     // Not to wait for the other end of a pipe.
     let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
     let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -163,7 +163,7 @@ fn read_text(path: &Path, secret: bool) -> io::Result<String> {
 }
 
 /// A phrase that goes after the file's name.
-fn why(error: &io::Error) -> String {
+pub(crate) fn why(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "is not there".to_owned(),
         io::ErrorKind::PermissionDenied => "cannot be read by this user".to_owned(),

@@ -4,6 +4,7 @@ use super::unit::quoted;
 use super::{ShellNames, is_tuntap};
 use crate::interface::{
     BondMode, Bridge, BridgePort, Interface, IpvlanIsolation, IpvlanMode, Kind, MacvlanMode, Vxlan,
+    WlanRole,
 };
 use crate::state::Place;
 
@@ -23,6 +24,15 @@ pub(super) fn add(names: &ShellNames, o: &Interface) -> Vec<String> {
                 lines.push(format!("ip link set {host} netns {netns} name {name}"));
                 settings.extend(attributes(o));
             }
+        }
+        Kind::Wlan(wlan) => {
+            let kind = if wlan.role == WlanRole::Ap { "__ap" } else { "managed" };
+            let exec = names.exec(&o.id.place);
+            lines.push(format!(
+                "{exec}iw phy {} interface add {name} type {kind}",
+                quoted(&wlan.phy)
+            ));
+            settings.extend(attributes(o));
         }
         kind if is_tuntap(kind) => {
             lines.push(format!("{ip} tuntap add dev {name}{}", tuntap(kind)));
@@ -123,6 +133,7 @@ pub(super) fn remove(names: &ShellNames, o: &Interface) -> Vec<String> {
         }
         // It was there before and stays: only what is on it goes.
         Kind::Physical(_) => Vec::new(),
+        Kind::Wlan(_) => vec![format!("{}iw dev {name} del", names.exec(&o.id.place))],
         _ => vec![format!("{ip} link del {name}")],
     }
 }

@@ -9,7 +9,7 @@ use netlink_packet_route::link::{
     LinkFlags, LinkInfo, LinkMessage, Prop,
 };
 
-use crate::interface::{BridgePort, Change, Interface, Kind, Tap};
+use crate::interface::{BridgePort, Change, Interface, Kind, Tap, Wlan};
 use crate::name::{ALTNAME_MAX, InterfaceName, YardName};
 use crate::state::Place;
 use crate::wire::{Mark, Request, group};
@@ -57,6 +57,9 @@ pub enum Creation {
         /// Its settings.
         options: Tap,
     },
+    /// By [`crate::wire::radio::make`], in the namespace where it belongs; the kernel
+    /// chooses its index.
+    Wlan(Wlan),
     /// It is there, on the host: look its `host_name` up there and, where it
     /// belongs elsewhere, move it with [`Interface::moving`].
     Physical,
@@ -95,6 +98,7 @@ impl Interface {
             Kind::Loopback => return Creation::Existing,
             Kind::Physical(_) => return Creation::Physical,
             Kind::Veth(_) => return Creation::Pair,
+            Kind::Wlan(wlan) => return Creation::Wlan(wlan.clone()),
             Kind::Tap(options) | Kind::Tun(options) => {
                 return Creation::Tun {
                     name: self.kernel_name.clone(),
@@ -200,7 +204,7 @@ impl Interface {
             // One interface without `rtnl_link_ops` in the group would make the
             // kernel refuse to delete the group (net/core/rtnetlink.c,
             // `rtnl_group_dellink`): physical ones stay out.
-            if !matches!(self.kind, Kind::Physical(_)) {
+            if !matches!(self.kind, Kind::Physical(_) | Kind::Wlan(_)) {
                 message.attributes.push(LinkAttribute::Group(group(target.yard)));
             }
             self.push_sizes(&mut message);

@@ -160,6 +160,9 @@ impl<'a> Link<'a> {
         if let Some(host_name) = mark.and_then(|mark| mark.host_name.clone()) {
             return Some((Kind::Physical(Physical { host_name }), None));
         }
+        if let Some(wlan) = mark.and_then(|mark| mark.wlan.clone()) {
+            return Some((Kind::Wlan(wlan), None));
+        }
         let kind = match self.kind {
             "" if self.is_loopback() => Kind::Loopback,
             "veth" => Kind::Veth(Veth { peer: mark?.other.clone()? }),

@@ -4,7 +4,10 @@
 mod address;
 mod host;
 mod link;
+mod radio;
 mod uplink;
+
+pub use radio::{RadioWishes, wishes as radio_wishes};
 
 use super::address::Addressing;
 use super::gather::Cast;
@@ -23,6 +26,7 @@ pub(super) fn all(
 ) {
     host::physical(cast, facts, report);
     host::kinds(cast, segments, facts, report);
+    radio::all(cast, facts, report);
     uplink::all(cast, facts, report);
     link::macs(cast, report);
     address::outside(cast, plan, report);
