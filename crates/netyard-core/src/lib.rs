@@ -6,6 +6,7 @@
 
 pub mod addr;
 pub mod adopt;
+pub mod air;
 pub mod boot;
 pub mod check;
 pub mod container;
@@ -29,5 +30,6 @@ pub mod service;
 pub mod shape;
 pub mod spec;
 pub mod state;
+pub mod vm;
 pub mod wire;
 pub mod yard;

@@ -5,7 +5,8 @@
 //! A case may have `facts.txt`, what is known of the host, a fact on each line:
 //! `service NAME PROTOCOL PORT`, `ssh CLIENT PORT`, `rootless`, `route PREFIX INTERFACE`, `interface NAME [kind=K] [mtu=N]
 //! [default] [addresses]`, `netns NAME`, `missing KIND OPTION`, `pool PREFIX`,
-//! `radio NAME …`, `country NAME FIRST-LAST[:passive|:radar] …` (MHz), `secret FILE [length=N]`.
+//! `radio NAME …`, `country NAME FIRST-LAST[:passive|:radar] …` (MHz), `secret FILE [length=N]`,
+//! `missing-file PATH`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -106,6 +107,7 @@ fn facts(case: &Path) -> Facts {
                 let rules = rules.iter().map(|rule| allowance(rule)).collect();
                 facts.radios.countries.insert(name.to_owned(), rules);
             }
+            ["missing-file", path] => drop(facts.missing_files.insert(path.to_owned())),
             ["secret", written, ref words @ ..] => {
                 let wrong = words.first().map(|word| match *word {
                     "unreadable" => SecretWrong::Unreadable("is not there".into()),

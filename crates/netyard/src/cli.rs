@@ -113,6 +113,8 @@ enum Command {
     #[command(hide = true)]
     Client(command::client::Client),
     #[command(hide = true)]
+    Machine(command::machine::Machine),
+    #[command(hide = true)]
     Wireguard(command::wireguard::Wireguard),
     #[command(name = "__complete", hide = true)]
     Complete(command::complete::Complete),
@@ -167,6 +169,7 @@ pub fn run() -> Result {
         Command::Service(c) => c.run(),
         Command::Serve(c) => c.run(),
         Command::Client(c) => c.run(),
+        Command::Machine(c) => c.run(),
         Command::Wireguard(c) => c.run(),
         Command::Complete(c) => c.run(),
         Command::Bug => panic!("asked for"),

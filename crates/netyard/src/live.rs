@@ -1,6 +1,7 @@
 //! A yard on this host, as commands meet it: by name, opened, observed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use netyard_core::check::{Finding, Phase, Scene, Severity, judge};
 use netyard_core::diag::Report;
@@ -8,7 +9,9 @@ use netyard_core::facts::{Facts, Survey};
 use netyard_core::key::{KeyFact, KeyName};
 use netyard_core::name::YardName;
 use netyard_core::plan::{Op, Plan, plan};
+use netyard_core::spec::Spec;
 use netyard_core::state::{Object, Place, State, lower};
+use netyard_core::vm::QEMU;
 use netyard_core::yard::{Yard, key_wishes, radio_wishes};
 use netyard_linux::keeper::Keeper;
 use netyard_linux::{Access, Observation, Session, list_yards, netns, radio};
@@ -257,6 +260,7 @@ fn try_apply(
 fn facts(session: &mut Session, file: &File) -> Result<Facts> {
     let mut facts = session.facts(&load::kinds(&file.spec))?;
     facts.keys = keys(session, file)?;
+    facts.missing_files = missing_files(&file.spec);
     if let Some(wishes) = radio_wishes(&file.spec) {
         facts.radios = session.radios(&wishes.own, &wishes.countries)?;
         let files = wishes.files.into_iter().map(|written| {
@@ -273,6 +277,17 @@ fn facts(session: &mut Session, file: &File) -> Result<Facts> {
         facts.foreign_namespaces.clear();
     }
     Ok(facts)
+}
+
+/// What virtual machines need and is not there: their files, and what runs them.
+fn missing_files(spec: &Spec) -> BTreeSet<String> {
+    let machines: Vec<_> = spec.nodes.iter().filter_map(|node| node.vm.as_ref()).collect();
+    let files = machines.iter().flat_map(|vm| vm.files()).map(|file| file.value.clone());
+    let mut missing: BTreeSet<String> = files.filter(|file| !Path::new(file).exists()).collect();
+    if !machines.is_empty() && !netyard_linux::supervise::has_program(QEMU) {
+        missing.insert(QEMU.to_owned());
+    }
+    missing
 }
 
 /// The keys that a file needs; a command that changes the yard makes those that

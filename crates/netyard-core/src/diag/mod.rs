@@ -16,6 +16,7 @@ pub mod serving;
 pub mod serving6;
 pub mod shape;
 pub mod syntax;
+pub mod vm;
 pub mod yard;
 
 use std::collections::BTreeMap;

@@ -66,6 +66,8 @@ pub struct Facts {
     pub held_settings: Vec<HeldSetting>,
     /// The radios, where the file speaks of one.
     pub radios: radio::Radios,
+    /// Files that the file speaks of, and programs that it needs, that are not there.
+    pub missing_files: BTreeSet<String>,
     /// What is known of files with a secret of the user's, by how they are written.
     pub secret_files: BTreeMap<String, SecretFile>,
 }

@@ -157,7 +157,8 @@ mod tests {
         };
         let place = Place::Node(NodeName::new("r1").unwrap());
         let name = Spanned::new("frr".to_owned(), Span::default());
-        let scene = Scene { yard: "y".into(), place: place.clone(), name, wires: Vec::new() };
+        let (wires, files) = Default::default();
+        let scene = Scene { yard: "y".into(), place: place.clone(), name, wires, files };
         let [zebra, ospfd] = &frr.processes(&scene)[..] else { panic!() };
         assert_eq!((&*zebra.name, &*ospfd.name), ("frr", "frr-ospfd"));
         assert_eq!(zebra.ready, Ready::Socket("{dir}/zserv.api".into()));

@@ -15,8 +15,8 @@
 
 use std::fmt::Write as _;
 
-use super::radio::{Air, INTERFACE, PASSPHRASE, SSID, Security, air, frequency};
 use super::{CARE, Care, Scene, Service};
+use crate::air::{Air, INTERFACE, PASSPHRASE, SSID, Security, air, frequency};
 use crate::diag::{Report, Spanned, radio as say};
 use crate::name::InterfaceName;
 use crate::shape::{Field, Record, Shape, Type};

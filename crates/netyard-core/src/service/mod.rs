@@ -29,7 +29,6 @@ mod hostapd;
 pub mod lease;
 pub mod metrics;
 pub mod ra;
-pub mod radio;
 mod run;
 pub mod served;
 pub mod trouble;
@@ -48,6 +47,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
+use crate::air::Air;
 use crate::diag::{Report, Span, Spanned};
 use crate::name::{FullName, InterfaceName};
 use crate::shape::{Record, Shape};
@@ -94,7 +94,8 @@ pub static OTHER: ServiceEntry =
     ServiceEntry { word: "run", shape: &run::SHAPE, parse: run::parse };
 
 /// Names that netyard's own processes have.
-const RESERVED: [&str; 4] = ["services", "dnsmasq", "metrics", crate::container::NAME];
+const RESERVED: [&str; 5] =
+    ["services", "dnsmasq", "metrics", crate::container::NAME, crate::vm::NAME];
 /// Beginnings of such names.
 const RESERVED_HEADS: [&str; 4] = ["wireguard-", "client-", "dnsmasq-", "frr-"];
 
@@ -180,7 +181,7 @@ impl Service {
     }
 
     /// The network on the air that it is, or joins.
-    pub fn air(&self) -> Option<&radio::Air> {
+    pub fn air(&self) -> Option<&Air> {
         match self {
             Self::Hostapd(hostapd) => Some(&hostapd.air),
             Self::WpaSupplicant(wpa) => Some(&wpa.air),

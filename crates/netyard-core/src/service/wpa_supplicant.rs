@@ -10,8 +10,8 @@
 
 use std::fmt::Write as _;
 
-use super::radio::{Air, INTERFACE, PASSPHRASE, SSID, Security, air};
 use super::{CARE, Care, Scene, Service};
+use crate::air::{Air, INTERFACE, PASSPHRASE, SSID, Security, air};
 use crate::diag::Report;
 use crate::shape::{Field, Record, Shape, Type};
 use crate::state::{Process, ProcessFile, Program, Ready};

@@ -206,6 +206,8 @@ pub struct NodeSpec {
     pub hosts: Vec<(Spanned<String>, Vec<Spanned<IpAddr>>)>,
     /// `services:` in the order of the file.
     pub services: Vec<ServiceSpec>,
+    /// `vm:`.
+    pub vm: Option<crate::vm::VmSpec>,
     /// `container:`.
     pub container: Option<ContainerSpec>,
     /// `exec:` commands; a text runs in `sh -c`.
@@ -242,7 +244,7 @@ pub struct DnsSpec {
 
 /// Where an interface has addresses from that are not in the file: the places of
 /// the words.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SourcesSpec {
     /// A lease by DHCPv4.
     pub dhcp: Option<Span>,

@@ -31,6 +31,7 @@ pub fn reference() -> String {
         ("`container` of a node", &container::SHAPE),
         ("`binds` of a container", &container::BIND),
         ("`limits` of a container", &container::LIMITS),
+        ("`vm` of a node", &crate::vm::SHAPE),
         ("`interfaces` of a node", &shapes::INTERFACE),
         ("`port` of an interface", &bridge::PORT),
         ("VLANs of a port", &shapes::PORT_VLANS),

@@ -259,6 +259,11 @@ pub static NODE: Shape = Shape {
             Type::Record(&container::SHAPE),
             "What makes it a container: its files, and what is started in them.",
         ),
+        Field::new(
+            "vm",
+            Type::Record(&crate::vm::SHAPE),
+            "What makes it a virtual machine: what it starts, and what it has.",
+        ),
         Field::new("interfaces", Type::Map(&Type::Interface), "Its interfaces, by name."),
         Field::new(
             "routes",

@@ -62,6 +62,9 @@ pub enum Program {
     Argv(Vec<String>),
     /// A hidden subcommand of this very binary, and its arguments.
     Netyard(Vec<String>),
+    /// The virtual machine of the node: QEMU and its arguments. A process of netyard's
+    /// watches over it.
+    Machine(Vec<String>),
     /// The container of the node.
     Container(Box<Container>),
 }
@@ -70,7 +73,7 @@ impl Program {
     /// The words of the command, `netyard` for this binary.
     pub fn words(&self) -> Vec<&str> {
         match self {
-            Self::Argv(argv) => argv.iter().map(String::as_str).collect(),
+            Self::Argv(argv) | Self::Machine(argv) => argv.iter().map(String::as_str).collect(),
             Self::Netyard(arguments) => {
                 std::iter::once("netyard").chain(arguments.iter().map(String::as_str)).collect()
             }
@@ -205,8 +208,13 @@ impl Process {
     pub fn container(&self) -> Option<&Container> {
         match &self.program {
             Program::Container(container) => Some(container),
-            Program::Argv(_) | Program::Netyard(_) => None,
+            Program::Argv(_) | Program::Netyard(_) | Program::Machine(_) => None,
         }
+    }
+
+    /// True for what has its time to power off: a container, a virtual machine.
+    pub fn powers_off(&self) -> bool {
+        matches!(self.program, Program::Container(_) | Program::Machine(_))
     }
 
     /// The signal by which it becomes `to`, where its files alone differ and it

@@ -296,8 +296,13 @@ mod tests {
         let host_name = Some(InterfaceName::new("enp6s0").unwrap());
         for length in 200..=255 {
             let id = id(node("r1"), &"x".repeat(length));
-            let (yard, host_name) = (yard.clone(), host_name.clone());
-            let mark = Mark { yard, id, other: None, host_name, wlan: None };
+            let mark = Mark {
+                yard: yard.clone(),
+                id,
+                other: None,
+                host_name: host_name.clone(),
+                wlan: None,
+            };
             let alias = mark.alias();
             assert!(alias.len() <= ALIAS_MAX);
             let stands_in = Mark::of_lent(&alias, &yard, &node("r1"), "xxx");

@@ -58,6 +58,7 @@ mod serving;
 mod serving6;
 mod sysctl;
 mod uplink;
+mod vm;
 mod wireguard;
 
 use ipnet::IpNet;
@@ -316,6 +317,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
     serving6::check(&cast, &plan, &seats, &mut report);
     client::check(&cast, &mut report);
     container::check(&cast, facts, &mut report);
+    vm::check(&cast, facts, &mut report);
     check::all(&cast, &relations, &segments, &plan, facts, &mut report);
     report.settle(DIAGNOSTICS);
     if report.has_errors() {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::address::Addressing;
-use super::container;
 use super::gather::{Cast, LOOPBACK, Role};
 use super::naming::Names;
+use super::{container, vm};
 use crate::diag::{Report, Spanned, service as say, yard as diag};
 use crate::facts::Facts;
 use crate::interface::Kind;
@@ -55,6 +55,11 @@ fn of_node(
     let mut all = Vec::new();
     if let Some(mut process) = container::process(cast, plan, names, node) {
         let wishes = container::said(cast, node).map_or(&[][..], |said| &said.care.after);
+        come_after(&mut process, &needs(cast, node, wishes, report));
+        all.push(process);
+    }
+    if let Some(mut process) = vm::process(cast, names, node) {
+        let wishes = vm::said(cast, node).map_or(&[][..], |said| &said.care.after);
         come_after(&mut process, &needs(cast, node, wishes, report));
         all.push(process);
     }

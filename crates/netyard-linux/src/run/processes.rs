@@ -71,7 +71,7 @@ impl Run<'_> {
     /// by their files.
     fn spaces_of_unit(&mut self, process: &Process) -> Option<Spaces> {
         // What runs a container makes a unit of it by itself.
-        if process.container().is_some() || !Units::are_wanted() {
+        if process.powers_off() || !Units::are_wanted() {
             return None;
         }
         self.units()?;
@@ -259,9 +259,9 @@ impl Run<'_> {
         let identity = entry.and_then(|entry| entry.identity());
         let main: Vec<Identity> = identity.into_iter().collect();
         let held = supervise::hold_all(&main).map_err(failed)?;
-        let ended = match process.container() {
-            Some(_) => crate::process::end_containers(held),
-            None => crate::process::end(held),
+        let ended = match process.powers_off() {
+            true => crate::process::end_containers(held),
+            false => crate::process::end(held),
         };
         let mut ended = ended.map_err(failed)?;
         // What it left behind has its mark.
@@ -311,7 +311,7 @@ impl Run<'_> {
             units.stop_all().map_err(failed)?;
         }
         let (containers, others): (Vec<_>, Vec<_>) =
-            entries.iter().partition(|entry| entry.process().container().is_some());
+            entries.iter().partition(|entry| entry.process().powers_off());
         let identities = |entries: &[&supervise::Entry]| -> Vec<Identity> {
             entries.iter().filter_map(|entry| entry.identity()).collect()
         };

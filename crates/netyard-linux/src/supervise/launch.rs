@@ -126,6 +126,17 @@ impl Launch<'_> {
                 command.arg0(&argv[0]).args(&argv[1..]);
                 command
             }
+            Program::Machine(argv) => {
+                let (program, arguments) = argv
+                    .split_first()
+                    .ok_or(io::ErrorKind::InvalidInput)
+                    .map_err(io::Error::from)?;
+                let mut command = Command::new("/proc/self/exe");
+                command.arg0("netyard").args(["machine".as_ref(), dir.as_os_str()]);
+                command.arg(find(&expand(program), &path)?);
+                command.args(arguments.iter().map(|word| expand(word)));
+                command
+            }
             Program::Netyard(arguments) => {
                 let mut command = Command::new("/proc/self/exe");
                 command.arg0("netyard").args(arguments.iter().map(|word| expand(word)));
@@ -219,11 +230,16 @@ pub(crate) fn check(process: &Process, shelf: &Shelf) -> Result<(), Unlaunched> 
             find(NSPAWN, PATH)?;
             return berth::check(shelf, process, container);
         }
-        Program::Argv(argv) => argv,
+        Program::Argv(argv) | Program::Machine(argv) => argv,
     };
     let path = process.environment.get("PATH").map_or(PATH, String::as_str);
     let program = argv.first().map(|program| shelf.expand(process, program)).unwrap_or_default();
     find(&program, &shelf.expand(process, path)).map(drop)
+}
+
+/// True where services find a program of that name.
+pub fn has_program(name: &str) -> bool {
+    find(name, PATH).is_ok()
 }
 
 /// The path of a program.

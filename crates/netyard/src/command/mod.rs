@@ -18,6 +18,7 @@ pub mod keeper;
 pub mod leases;
 pub mod list;
 pub mod logs;
+pub mod machine;
 pub mod man;
 pub mod metrics;
 pub mod peer_config;

@@ -38,6 +38,7 @@ mod vm_container_boot;
 mod vm_explain;
 mod vm_export;
 mod vm_freifunk;
+mod vm_qemu;
 mod vm_radio;
 mod vm_routing;
 mod vm_systemd;

@@ -21,7 +21,7 @@ fn radios(count: u32) -> String {
 
 /// A directory with a yard's file and a passphrase.
 fn yard(name: &str, text: &str) -> String {
-    let directory = format!("/root/{name}");
+    let directory = format!("/srv/radio/{name}");
     fs::create_dir_all(&directory).expect("root");
     fs::write(format!("{directory}/netyard.yaml"), text).expect("root");
     fs::write(format!("{directory}/jungle.passphrase"), format!("{PASSPHRASE}\n")).expect("root");
@@ -76,7 +76,10 @@ fn upstream_goes(interface: &str) {
 }
 
 fn address(stations: &str, node: &str) -> String {
-    let said = netyard(stations, &format!("exec {node} -- ip -4 -o addr show wlan0"));
+    let show = format!("$NETYARD_BIN exec {node} -- ip -4 -o addr show wlan0");
+    let said = sh(&format!(
+        "cd {stations}; for try in $(seq 400); do {show} | grep /16 && exit; done; {show}; exit 1"
+    ));
     let found = said.split_whitespace().find(|word| word.ends_with("/16"));
     found.unwrap_or_else(|| panic!("{said}")).trim_end_matches("/16").to_owned()
 }
@@ -178,21 +181,24 @@ fn a_radio_comes_back_also_after_a_kill() {
     );
     let phy = sh("iw dev wlan1 info | sed -n 's/.*wiphy /phy/p'");
     let phy = phy.trim();
-    let is_home = || sh(&format!("iw dev wlan1 info && test -e /sys/class/ieee80211/{phy}"));
+    let is_home = |when: &str| {
+        let home = format!(": {when}; iw dev wlan1 info && test -e /sys/class/ieee80211/{phy}");
+        assert!(succeeds(&home), "{when}: {}", sh("iw dev; ip -br link; ls /run/netns || true"));
+    };
     netyard(&lent, "up");
     assert!(!succeeds("iw dev wlan1 info"));
     netyard(&lent, "exec a -- iw dev air info");
     netyard(&lent, "plan --check");
     netyard(&lent, "down");
-    is_home();
+    is_home("down");
     for moment in ["before:0", "after:0", "before:1", "after:1", "before:2", "after:2", "after:3"] {
         sh(&format!("cd {lent}; NETYARD_KILL={moment} $NETYARD_BIN up || true"));
         netyard(&lent, "down");
-        is_home();
+        is_home(&format!("up killed {moment}"));
         netyard(&lent, "up");
         sh(&format!("cd {lent}; NETYARD_KILL={moment} $NETYARD_BIN down || true"));
         netyard(&lent, "down");
-        is_home();
+        is_home(&format!("down killed {moment}"));
     }
 }
 
@@ -217,16 +223,16 @@ fn what_cannot_be_is_said_before_anything_is_changed() {
     refused(("channel: 6", "channel: 14"), "no access point may be on channel 14 in DE");
     refused(("type: ap", "type: station"), "cannot be a port of a bridge: it is a station");
     refused(("jungle.passphrase\n", "none.passphrase\n"), "is not there");
-    fs::write("/root/portable/short.passphrase", "sevenss").expect("root");
-    sh("chmod 600 /root/portable/short.passphrase");
+    fs::write("/srv/radio/portable/short.passphrase", "sevenss").expect("root");
+    sh("chmod 600 /srv/radio/portable/short.passphrase");
     refused(("jungle.passphrase\n", "short.passphrase\n"), "has 7 characters");
     let off = format!("/sys/class/ieee80211/{phy}/rfkill*/soft");
     sh(&format!("echo 1 > $(echo {off})"));
     refused(("yard:", "yard:"), "is turned off");
     sh(&format!("echo 0 > $(echo {off})"));
     // Somebody else has the radio's interface.
-    sh("printf 'ctrl_interface=/run/wpa_supplicant\\n' > /root/w.conf
-        wpa_supplicant -B -P /root/w.pid -i wlan1 -c /root/w.conf -D nl80211
+    sh("printf 'ctrl_interface=/run/wpa_supplicant\\n' > /srv/radio/w.conf
+        wpa_supplicant -B -P /srv/radio/w.pid -i wlan1 -c /srv/radio/w.conf -D nl80211
         until wpa_cli -i wlan1 ping; do :; done");
     let lent = yard(
         "lent",
@@ -234,5 +240,5 @@ fn what_cannot_be_is_said_before_anything_is_changed() {
     );
     let said = fails(&lent, "up");
     assert!(said.contains("`wlan1` cannot be taken: wpa_supplicant has it"), "{said}");
-    sh("kill $(cat /root/w.pid); rm -r /root/w.*");
+    sh("kill $(cat /srv/radio/w.pid); rm -r /srv/radio/w.*");
 }

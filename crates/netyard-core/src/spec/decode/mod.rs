@@ -45,6 +45,7 @@ pub(super) fn decode(root: &Record, fallback_name: &str, report: &mut Report) ->
             default::mtus(&networks, &links, &mut nodes, mtu);
         }
     }
+    crate::vm::wire(&mut nodes, &links, report);
     Some(Spec {
         yard: yard?,
         pools: address::nets(root, "pools"),

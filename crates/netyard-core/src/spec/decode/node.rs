@@ -13,7 +13,8 @@ use crate::spec::{DnsSpec, NodeKind, NodeSpec, ServiceSpec};
 const HOSTNAME_MAX: usize = 64;
 
 /// Keys that say nothing about the host itself.
-const NOT_FOR_HOST: [&str; 7] = ["kind", "netns", "hostname", "dns", "hosts", "exec", "container"];
+const NOT_FOR_HOST: [&str; 8] =
+    ["kind", "netns", "hostname", "dns", "hosts", "exec", "container", "vm"];
 
 pub(super) fn read(
     name: &Spanned<String>,
@@ -54,6 +55,7 @@ pub(super) fn read(
         services: named_records(record, "services")
             .filter_map(|(name, record)| read_service(name, record, report))
             .collect(),
+        vm: record.record("vm").and_then(|section| crate::vm::parse(&section.value, report)),
         container: record
             .record("container")
             .and_then(|section| container::parse(&section.value, report)),

@@ -350,6 +350,9 @@ impl Interface {
         let name = self.kernel_name.as_str().to_owned();
         let mut message = at(now);
         message.attributes.push(LinkAttribute::IfName(name));
+        // In the same message: whatever ends netyard now, `down` finds it there.
+        let alias = Mark::of(target.yard, self).alias();
+        message.attributes.push(LinkAttribute::IfAlias(alias));
         if let Some(netns) = target.netns {
             message.attributes.push(LinkAttribute::NetNsFd(netns));
             if target.index != 0 {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::air::{Air, frequency};
 use crate::diag::{Report, Span, Spanned, radio as say};
 use crate::facts::radio::{Blocked, Radio};
 use crate::facts::{Facts, SecretWrong};
 use crate::interface::{Kind, Physical, Wlan, WlanRole};
 use crate::service::Service;
-use crate::service::radio::{Air, frequency};
 use crate::spec::Spec;
 use crate::yard::gather::{Cast, Role};
 use crate::yard::relate::is_bridge;

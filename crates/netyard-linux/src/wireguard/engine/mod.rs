@@ -28,7 +28,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::keys;
 use super::resolve::Resolver;
-pub(super) use outside::{signal, signals};
+pub(crate) use outside::{signal, signals};
 pub(super) use tun::namespace;
 
 use outside::Outside;
@@ -64,7 +64,7 @@ fn complain(what: &str, error: &io::Error) -> ExitCode {
 }
 
 /// One line for the log.
-pub(super) fn log(line: &str) {
+pub(crate) fn log(line: &str) {
     use std::io::Write as _;
     let _ = writeln!(io::stderr(), "wireguard: {line}");
 }
@@ -89,7 +89,7 @@ struct Engine {
 }
 
 /// What a signal asks for.
-pub(super) enum Wish {
+pub(crate) enum Wish {
     Reload,
     End,
 }

@@ -92,7 +92,7 @@ fn socket(family: AddressFamily, address: SocketAddr) -> io::Result<UdpSocket> {
 
 /// A descriptor that tells of SIGHUP, SIGTERM and SIGINT, which do nothing else
 /// from now on.
-pub(in crate::wireguard) fn signals() -> io::Result<OwnedFd> {
+pub(crate) fn signals() -> io::Result<OwnedFd> {
     // SAFETY: all zero is a valid set, which the calls fill; the descriptor is new
     // and owned by nobody else.
     unsafe {
@@ -110,7 +110,7 @@ pub(in crate::wireguard) fn signals() -> io::Result<OwnedFd> {
 }
 
 /// What the next signal asks for.
-pub(in crate::wireguard) fn signal(fd: BorrowedFd<'_>) -> io::Result<Option<Wish>> {
+pub(crate) fn signal(fd: BorrowedFd<'_>) -> io::Result<Option<Wish>> {
     let mut info = [0_u8; size_of::<libc::signalfd_siginfo>()];
     // SAFETY: the buffer outlives the call and its size is given.
     let got = unsafe { libc::read(fd.as_raw_fd(), info.as_mut_ptr().cast(), info.len()) };

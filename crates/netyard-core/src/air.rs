@@ -32,17 +32,17 @@ pub struct Air {
     pub country: Option<Spanned<String>>,
 }
 
-pub(super) const INTERFACE: Field =
+pub(crate) const INTERFACE: Field =
     Field::required("interface", Type::Text, "The interface of the node that it uses.");
-pub(super) const SSID: Field = Field::required("ssid", Type::Text, "The name of the network.");
-pub(super) const PASSPHRASE: Field = Field::new(
+pub(crate) const SSID: Field = Field::required("ssid", Type::Text, "The name of the network.");
+pub(crate) const PASSPHRASE: Field = Field::new(
     "passphrase-file",
     Type::Text,
     "A file whose only line is the passphrase, 8 to 63 characters; relative to this file. It is never shown, and read when the service starts.",
 );
 
 /// Reads what both have.
-pub(super) fn air(record: &Record, report: &mut Report) -> Option<Air> {
+pub(crate) fn air(record: &Record, report: &mut Report) -> Option<Air> {
     let (interface, ssid) = (record.text("interface")?, record.text("ssid")?);
     let mut right = true;
     if ssid.value.is_empty() || ssid.value.len() > 32 {
@@ -75,13 +75,13 @@ pub(super) fn air(record: &Record, report: &mut Report) -> Option<Air> {
 
 impl Air {
     /// The name as a configuration takes it whatever is in it: in digits.
-    pub(super) fn ssid_digits(&self) -> String {
+    pub(crate) fn ssid_digits(&self) -> String {
         self.ssid.value.bytes().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// What stands for the passphrase until the process starts; `path` says where a
     /// file of the user's is.
-    pub(super) fn passphrase(&self, path: impl Fn(&str) -> String) -> Option<String> {
+    pub(crate) fn passphrase(&self, path: impl Fn(&str) -> String) -> Option<String> {
         self.passphrase.as_ref().map(|file| format!("{{file:{}}}", path(&file.value)))
     }
 
