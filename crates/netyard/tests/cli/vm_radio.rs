@@ -132,6 +132,8 @@ fn stations_join_and_go_out_through_whatever_network_there_is() {
     upstream_goes("up0");
     upstream("up1", "203.0.113");
     netyard(&stations, "exec phone -- ping -c1 -W5 198.51.100.1");
+    // What is new outside has settings that the next `up` looks after.
+    netyard(&cloud, "up");
     netyard(&cloud, "plan --check");
 
     // It moves into a network with the same addresses.
