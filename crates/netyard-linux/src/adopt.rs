@@ -218,7 +218,8 @@ fn interfaces(
         if one.alias.starts_with("netyard:") && !is_own(yard, one.alias) {
             continue;
         }
-        let mut mark = Mark { yard: yard.clone(), id: id.clone(), other: None, host_name: None };
+        let mut mark =
+            Mark { yard: yard.clone(), id: id.clone(), other: None, host_name: None, wlan: None };
         match one.kind {
             "veth" => match ends.get(&one.index) {
                 Some(peer) => mark.other = Some(peer.clone()),
