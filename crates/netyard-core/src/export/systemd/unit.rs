@@ -98,6 +98,9 @@ pub(super) fn process(
     papers: &mut Papers,
 ) -> Result<String, &'static str> {
     let Program::Argv(argv) = &o.program else { return Err("it is netyard itself") };
+    if o.files.iter().any(|file| file.content.contains("{file:")) {
+        return Err("its configuration has a passphrase, which netyard puts in when it starts");
+    }
     let base = base(subject, &o.place, &o.name);
     let library = format!("{}/{base}", library(subject));
     let placed = |text: &str| {
