@@ -104,7 +104,7 @@ fn accepted(at: &str) {
 }
 
 /// What may differ, and why.
-const BUT: [&str; 5] = [
+const BUT: [&str; 8] = [
     // networkd asks for router advertisements itself, and keeps the kernel from it.
     "accept_ra:",
     // It keeps addresses of its own making only: what it manages it says.
@@ -113,6 +113,11 @@ const BUT: [&str; 5] = [
     "(host) tc:",
     "(host) nft: {\"metainfo\"",
     "(host) hostname",
+    // The mark of netyard's own.
+    "\"name\":\"netyard-arch\"}}",
+    "\"name\":\"netyard-aredn\"}}",
+    // A new namespace copies the host's forwarding, which sysctl.d has set before.
+    "fabric sysctl: ipv4/",
 ];
 
 /// After the boot, by the files alone: the same is seen, and nobody has said a word
