@@ -67,36 +67,42 @@ fn machines() -> usize {
     entries.filter(|entry| own(entry.path())).count()
 }
 
-alone! { #[ignore = "needs the VM tier: a kernel to boot"] Machine, fn a_machine_boots_is_reached_and_powers_off() {
-    let site = Site::new(yard(""));
-    ok(&site, "up");
-    ok(&site, "plan --check");
-    assert_eq!(machines(), 1);
-    ok(&site, BOOTED);
-    let page = ok(&site, "exec base -- busybox wget -qO- http://10.66.0.7/");
-    assert_eq!(page, "hello from 02:00:00:00:66:01\n");
-    let log = ok(&site, "logs guest vm");
-    assert!(log.contains("nested: ready"), "{log}");
-    // The button is pressed, and heard: what is told to end powers off, and stays so.
-    let number = watcher(&site);
-    ok(&site, &format!("list >/dev/null; kill {number}; tail -f --pid={number} /dev/null"));
-    let log = ok(&site, "logs guest vm");
-    assert!(log.contains("Power down") && !log.contains("cut off"), "{log}");
-    assert_eq!(machines(), 0);
-    ok(&site, "restart guest vm");
-    assert_eq!(machines(), 1);
-    // Without its watcher no machine goes on; there is another.
-    let number = watcher(&site);
-    ok(&site, &format!("list >/dev/null; kill -9 {number}"));
-    ok(&site, BOOTED);
-    assert_eq!(machines(), 1);
-    ok(&site, "stop guest");
-    assert_eq!(machines(), 0);
-    ok(&site, "start guest");
-    ok(&site, "down");
-    assert_eq!(machines(), 0);
-    assert_eq!(site.processes(), Vec::<PathBuf>::new());
-}}
+/// Green on a machine of its own (`cargo test -p netyard --test cli vm_qemu -- --ignored`); in the
+/// guest, where emulation is emulated, it was never seen to boot in time.
+mod open {
+    use super::*;
+
+    alone! { #[ignore = "needs the VM tier: a kernel to boot"] Machine, fn a_machine_boots_is_reached_and_powers_off() {
+        let site = Site::new(yard(""));
+        ok(&site, "up");
+        ok(&site, "plan --check");
+        assert_eq!(machines(), 1);
+        ok(&site, BOOTED);
+        let page = ok(&site, "exec base -- busybox wget -qO- http://10.66.0.7/");
+        assert_eq!(page, "hello from 02:00:00:00:66:01\n");
+        let log = ok(&site, "logs guest vm");
+        assert!(log.contains("nested: ready"), "{log}");
+        // The button is pressed, and heard: what is told to end powers off, and stays so.
+        let number = watcher(&site);
+        ok(&site, &format!("list >/dev/null; kill {number}; tail -f --pid={number} /dev/null"));
+        let log = ok(&site, "logs guest vm");
+        assert!(log.contains("Power down") && !log.contains("cut off"), "{log}");
+        assert_eq!(machines(), 0);
+        ok(&site, "restart guest vm");
+        assert_eq!(machines(), 1);
+        // Without its watcher no machine goes on; there is another.
+        let number = watcher(&site);
+        ok(&site, &format!("list >/dev/null; kill -9 {number}"));
+        ok(&site, BOOTED);
+        assert_eq!(machines(), 1);
+        ok(&site, "stop guest");
+        assert_eq!(machines(), 0);
+        ok(&site, "start guest");
+        ok(&site, "down");
+        assert_eq!(machines(), 0);
+        assert_eq!(site.processes(), Vec::<PathBuf>::new());
+    }}
+}
 
 alone! { #[ignore = "needs the VM tier: a kernel to boot"] Machine, fn what_a_machine_lacks_is_said_before_anything_is_made() {
     let site = Site::new(yard(""));
