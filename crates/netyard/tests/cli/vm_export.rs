@@ -13,21 +13,17 @@ use crate::vm_container::{AREDN, machine, sh, succeeds, until};
 use crate::vm_container_boot::{street, system};
 
 macro_rules! scripts {
-    ($($name:ident: $text:expr;)*) => {
+    ($why:literal: $($name:ident: $text:expr;)*) => {
         $(alone! {
-            #[ignore = "needs the VM tier: VLANs, WireGuard, netem"]
+            #[ignore = $why]
             Root, fn $name() { script_proves_equal(&$text); }
         })*
     };
 }
 
 scripts! {
-    the_script_of_aredn_builds_what_netyard_builds: uncontained("aredn");
+    "needs the VM tier: VLANs":
     the_script_of_aredn_network_builds_what_netyard_builds: example("aredn-network");
-    the_script_of_freifunk_gateway_builds_what_netyard_builds: example("freifunk-gateway");
-    the_script_of_impairments_builds_what_netyard_builds: example("impairments");
-    the_script_of_vlan_switch_builds_what_netyard_builds: example("vlan-switch");
-    the_script_of_wireguard_builds_what_netyard_builds: example("wireguard");
 }
 
 /// Where what was seen waits for the next boot.
@@ -163,34 +159,6 @@ const FIRST: [Yard; 3] = [
 ];
 const SECOND: [Yard; 1] = [("arch-nspawn", "arch", &["base"])];
 
-mod before {
-    use super::*;
-
-    #[test]
-    #[ignore = "needs the VM tier: machined, VLANs, and a reboot"]
-    fn systems_are_exported() {
-        let _alone = machine();
-        let files = Path::new("/srv/files");
-        guest::firmware(files, AREDN);
-        guest::disk(files, Path::new("/srv/aredn-x86-64-generic-ext4-combined.img.gz"));
-        system("/var/lib/machines/web");
-        street();
-        exported(&FIRST);
-    }
-}
-
-mod after {
-    use super::*;
-
-    #[test]
-    #[ignore = "needs the VM tier: machined, VLANs, and a reboot"]
-    fn systems_come_by_their_files() {
-        let _alone = machine();
-        are_as_netyard_made_them(&FIRST);
-        FIRST.iter().for_each(|(name, ..)| taken_off(name));
-    }
-}
-
 mod then_before {
     use super::*;
 
@@ -212,5 +180,46 @@ mod then_after {
         let _alone = machine();
         are_as_netyard_made_them(&SECOND);
         SECOND.iter().for_each(|(name, ..)| taken_off(name));
+    }
+}
+
+mod open {
+    use super::*;
+
+    scripts! {
+        "open: what its script builds was not compared yet":
+        the_script_of_aredn_builds_what_netyard_builds: uncontained("aredn");
+        the_script_of_freifunk_gateway_builds_what_netyard_builds: example("freifunk-gateway");
+        the_script_of_impairments_builds_what_netyard_builds: example("impairments");
+        the_script_of_vlan_switch_builds_what_netyard_builds: example("vlan-switch");
+        the_script_of_wireguard_builds_what_netyard_builds: example("wireguard");
+    }
+
+    mod before {
+        use super::*;
+
+        #[test]
+        #[ignore = "open: three systems by their files alone were not seen yet"]
+        fn systems_are_exported() {
+            let _alone = machine();
+            let files = Path::new("/srv/files");
+            guest::firmware(files, AREDN);
+            guest::disk(files, Path::new("/srv/aredn-x86-64-generic-ext4-combined.img.gz"));
+            system("/var/lib/machines/web");
+            street();
+            exported(&FIRST);
+        }
+    }
+
+    mod after {
+        use super::*;
+
+        #[test]
+        #[ignore = "open: three systems by their files alone were not seen yet"]
+        fn systems_come_by_their_files() {
+            let _alone = machine();
+            are_as_netyard_made_them(&FIRST);
+            FIRST.iter().for_each(|(name, ..)| taken_off(name));
+        }
     }
 }
