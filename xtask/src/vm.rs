@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -34,6 +36,9 @@ const TOO_SLOW: [(&str, &str); 2] = [
 const MARK: &str = "vm_";
 /// A module of tests of what does not work yet: their `ignore` says what.
 const OPEN: &str = "::open::";
+/// A module of tests that need what the image is made from, but not the guest: they boot a
+/// machine themselves, and there is no emulation within emulation that is fast enough.
+const OUTSIDE: &str = "::outside::";
 /// The modules of tests that run before and after a reboot, with the same disk, each with the
 /// boot that they run in: two pairs, for what cannot be up at the same time.
 const AROUND_REBOOT: [(u8, &str); 4] =
@@ -80,16 +85,50 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     }
     machine.arg(&image).arg(&script);
     let mut counter = Counter::default();
+    let beside = outside(&built, &options, &mut counter)?;
     let status = stream::run(&mut machine, |line| counter.see(line))?;
-    let mut rows = counter.finish(status.success(), "the guest");
+    let mut rows = counter.finish(status.success() && beside, "the guest");
     for row in &mut rows {
         // The native suite passes over the tests that have just run in their own row.
         row.skipped.retain(|reason, _| !reason.starts_with(NEEDS_VM));
     }
     tier::save(root, tier::VM, &Record { rows, impossible: None })?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    let code = match status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1) {
+        0 if !beside => 101,
+        code => code,
+    };
     println!("vm: {}", if code == 0 { "all is well".to_owned() } else { format!("status {code}") });
     Ok(ExitCode::from(code))
+}
+
+/// Runs the tests of [`OUTSIDE`] here; false when one failed. They need root, and without it are
+/// counted as skipped.
+fn outside(built: &Built, options: &Options, counter: &mut Counter) -> io::Result<bool> {
+    let root = fs::metadata("/proc/self")?.uid() == 0;
+    let mut all_well = true;
+    for test in &built.tests {
+        let wanted = |name: &String| {
+            let asked = options.filter.as_ref().is_none_or(|filter| name.contains(filter));
+            name.contains(MARK) && name.contains(OUTSIDE) && asked
+        };
+        let names: Vec<String> = ignored(&test.path)?.into_iter().filter(wanted).collect();
+        if names.is_empty() {
+            continue;
+        }
+        counter.see(&Counter::heading(&format!("{ONLY_VM}'s image: {}", test.target)));
+        if !root {
+            for name in names {
+                // In the words of the test harness, so that it is counted.
+                counter.see(&format!("test {name} ... ignored, needs root on this machine"));
+            }
+            counter.see("test result: ok. 0 passed; 0 failed");
+            continue;
+        }
+        let mut binary = Command::new(&test.path);
+        binary.args(["--ignored", "--exact"]).args(&names).current_dir(&test.package);
+        all_well &= stream::run(&mut binary, |line| counter.see(line))?.success();
+    }
+    Ok(all_well)
 }
 
 fn parse(arguments: &[String]) -> Result<Options, String> {
@@ -214,7 +253,7 @@ fn job(root: &Path, built: &Built, options: &Options) -> Result<String, Box<dyn 
     for test in &built.tests {
         let wanted: Vec<String> = ignored(&test.path)?
             .into_iter()
-            .filter(|name| name.contains(MARK) && !name.contains(OPEN))
+            .filter(|name| name.contains(MARK) && ![OPEN, OUTSIDE].iter().any(|m| name.contains(m)))
             .filter(|name| options.filter.as_ref().is_none_or(|filter| name.contains(filter)))
             .collect();
         for (boot, names) in by_boot(&wanted) {
@@ -288,11 +327,11 @@ fn step(
 }
 
 /// The names of a binary's ignored tests.
-fn ignored(binary: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+fn ignored(binary: &Path) -> io::Result<Vec<String>> {
     let arguments = ["--list", "--format", "terse", "--ignored"];
     let output = Command::new(binary).args(arguments).output()?;
     if !output.status.success() {
-        return Err(format!("{} does not list its tests", binary.display()).into());
+        return Err(io::Error::other(format!("{} does not list its tests", binary.display())));
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(text.lines().filter_map(|line| line.strip_suffix(": test").map(str::to_owned)).collect())

@@ -67,9 +67,9 @@ fn machines() -> usize {
     entries.filter(|entry| own(entry.path())).count()
 }
 
-/// Green on a machine of its own (`cargo test -p netyard --test cli vm_qemu -- --ignored`); in the
-/// guest, where emulation is emulated, it was never seen to boot in time.
-mod open {
+/// On this machine, of which the VM tier's image is made: in the guest, where emulation is
+/// emulated, it was never seen to boot in time.
+mod outside {
     use super::*;
 
     alone! { #[ignore = "needs the VM tier: a kernel to boot"] Machine, fn a_machine_boots_is_reached_and_powers_off() {
