@@ -54,7 +54,7 @@ impl Stranger<'_> {
             Object::Namespace(o) => o.place = self.place(&o.place),
             Object::Interface(o) => {
                 let place = o.id.place.clone();
-                if matches!(o.kind, Kind::Physical(_) | Kind::Wireguard) {
+                if matches!(o.kind, Kind::Physical(_) | Kind::Wlan(_) | Kind::Wireguard) {
                     return None;
                 }
                 o.master = o.master.as_ref().map(|name| self.name(&place, name));

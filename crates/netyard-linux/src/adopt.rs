@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
+use netyard_core::adopt;
 use netyard_core::interface::{Interface, Kind};
 use netyard_core::name::{FullName, InterfaceName, NodeName, YardName};
 use netyard_core::state::{InterfaceId, Key, Namespace, Object, Place, State, Sysctl};
@@ -14,6 +15,7 @@ use netyard_core::wire::link::Link;
 use netyard_core::wire::{Mark, Names, Request, address, group, link, route, rule, vlan};
 
 use crate::error::Error;
+use crate::facts::ruleset;
 use crate::netlink::{self, Batch, Protocol, Socket};
 use crate::netns::{self, Published, Sort, Worker};
 use crate::observe::Dump;
@@ -107,6 +109,8 @@ fn gather(
         vlans(space, found)?;
         others(space, found)?;
         worker.enter(space.fd.as_fd())?;
+        let tables = adopt::tables(&ruleset::read()?);
+        found.left_out.extend(tables.into_iter().map(|line| format!("{}: {line}", space.place)));
         proc.visit(space.fd.as_fd());
         settings(&proc, space, found)?;
     }

@@ -4,6 +4,10 @@
 //! interfaces by the names that the kernel has. Everything is said as it is, nothing is
 //! left to be allotted, so that bringing the file up changes nothing of it.
 
+mod tables;
+
+pub use tables::tables;
+
 use std::collections::BTreeMap;
 
 use crate::draft::{Map, Value};
@@ -37,6 +41,10 @@ pub fn describe(yard: &YardName, found: &State) -> Description {
                 if let Some(hostname) = &o.hostname {
                     node.set("hostname", hostname.as_str());
                 }
+            }
+            // What hardware is behind is not there on another host.
+            Object::Interface(o) if matches!(o.kind, Kind::Physical(_) | Kind::Wlan(_)) => {
+                writer.left_out.push(object.to_string());
             }
             Object::Interface(o) => {
                 writer.interface(o);

@@ -96,3 +96,20 @@ alone! { Root, fn what_is_not_as_the_file_says_is_not_taken_over() {
     assert!(differs.is_empty(), "{differs:#?}");
     assert_eq!(out("ls /run/netyard.ns 2>/dev/null || true"), "");
 }}
+
+alone! { Root, fn what_is_not_in_the_file_is_said_and_so_is_what_never_happens() {
+    out(BY_HAND);
+    out("nft add rule ip nat post ip saddr 10.9.0.0/24 oifname eth9 counter snat to 192.0.2.2
+         nft add rule ip nat post ip saddr 10.9.1.0/24 oifname eth9 snat to 192.0.2.3");
+    let before = out("nft -a list ruleset | sed 's/packets .* bytes [0-9]*//'");
+    let site = Site::new("yard: empty\n");
+    let said = site.run("adopt --yard mine");
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("host: nftables, table ip nat (3 rules): it stays as it is"), "{said}");
+    let never = "host: ip nat post handle 3: `snat ip to 192.0.2.2` never happens: ip nat post handle 2 says `masquerade` of the same packets before it";
+    assert!(said.contains(never), "{said}");
+    assert!(!said.contains("192.0.2.3"), "{said}");
+    assert!(!text.contains("192.0.2"), "{text}");
+    assert_eq!(out("nft -a list ruleset | sed 's/packets .* bytes [0-9]*//'"), before);
+}}
