@@ -40,9 +40,15 @@ const OPEN: &str = "::open::";
 /// machine themselves, and there is no emulation within emulation that is fast enough.
 const OUTSIDE: &str = "::outside::";
 /// The modules of tests that run before and after a reboot, with the same disk, each with the
-/// boot that they run in: two pairs, for what cannot be up at the same time.
-const AROUND_REBOOT: [(u8, &str); 4] =
-    [(1, "::before::"), (2, "::after::"), (2, "::then_before::"), (3, "::then_after::")];
+/// boot that they run in: three pairs, for what cannot be up at the same time.
+const AROUND_REBOOT: [(u8, &str); 6] = [
+    (1, "::before::"),
+    (2, "::after::"),
+    (2, "::then_before::"),
+    (3, "::then_after::"),
+    (3, "::last_before::"),
+    (4, "::last_after::"),
+];
 
 /// Emulated and on a busy machine, the whole suite takes minutes; a hang must end all the same.
 const LIMIT_SECONDS: u32 = 2400;

@@ -100,7 +100,7 @@ fn accepted(at: &str) {
 }
 
 /// What may differ, and why.
-const BUT: [&str; 8] = [
+const BUT: [&str; 9] = [
     // networkd asks for router advertisements itself, and keeps the kernel from it.
     "accept_ra:",
     // It keeps addresses of its own making only: what it manages it says.
@@ -114,6 +114,8 @@ const BUT: [&str; 8] = [
     "\"name\":\"netyard-aredn\"}}",
     // A new namespace copies the host's forwarding, which sysctl.d has set before.
     "fabric sysctl: ipv4/",
+    // What plays the LAN is made anew at every boot.
+    "street ",
 ];
 
 /// After the boot, by the files alone: the same is seen, and nobody has said a word
@@ -159,30 +161,6 @@ const FIRST: [Yard; 3] = [
 ];
 const SECOND: [Yard; 1] = [("arch-nspawn", "arch", &["base"])];
 
-mod then_before {
-    use super::*;
-
-    #[test]
-    #[ignore = "needs the VM tier: systemd in a container, and a reboot"]
-    fn arch_is_exported() {
-        let _alone = machine();
-        system("/var/lib/machines/base");
-        exported(&SECOND);
-    }
-}
-
-mod then_after {
-    use super::*;
-
-    #[test]
-    #[ignore = "needs the VM tier: systemd in a container, and a reboot"]
-    fn arch_comes_by_its_files() {
-        let _alone = machine();
-        are_as_netyard_made_them(&SECOND);
-        SECOND.iter().for_each(|(name, ..)| taken_off(name));
-    }
-}
-
 mod open {
     use super::*;
 
@@ -220,6 +198,30 @@ mod open {
             let _alone = machine();
             are_as_netyard_made_them(&FIRST);
             FIRST.iter().for_each(|(name, ..)| taken_off(name));
+        }
+    }
+
+    mod last_before {
+        use super::*;
+
+        #[test]
+        #[ignore = "open: what is said in the journals was not seen yet"]
+        fn arch_is_exported() {
+            let _alone = machine();
+            system("/var/lib/machines/base");
+            exported(&SECOND);
+        }
+    }
+
+    mod last_after {
+        use super::*;
+
+        #[test]
+        #[ignore = "open: what is said in the journals was not seen yet"]
+        fn arch_comes_by_its_files() {
+            let _alone = machine();
+            are_as_netyard_made_them(&SECOND);
+            SECOND.iter().for_each(|(name, ..)| taken_off(name));
         }
     }
 }
