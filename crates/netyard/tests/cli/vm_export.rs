@@ -161,6 +161,30 @@ const FIRST: [Yard; 3] = [
 ];
 const SECOND: [Yard; 1] = [("arch-nspawn", "arch", &["base"])];
 
+mod last_before {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the VM tier: systemd in a container, and a reboot"]
+    fn arch_is_exported() {
+        let _alone = machine();
+        system("/var/lib/machines/base");
+        exported(&SECOND);
+    }
+}
+
+mod last_after {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the VM tier: systemd in a container, and a reboot"]
+    fn arch_comes_by_its_files() {
+        let _alone = machine();
+        are_as_netyard_made_them(&SECOND);
+        SECOND.iter().for_each(|(name, ..)| taken_off(name));
+    }
+}
+
 mod open {
     use super::*;
 
@@ -198,30 +222,6 @@ mod open {
             let _alone = machine();
             are_as_netyard_made_them(&FIRST);
             FIRST.iter().for_each(|(name, ..)| taken_off(name));
-        }
-    }
-
-    mod last_before {
-        use super::*;
-
-        #[test]
-        #[ignore = "open: what is said in the journals was not seen yet"]
-        fn arch_is_exported() {
-            let _alone = machine();
-            system("/var/lib/machines/base");
-            exported(&SECOND);
-        }
-    }
-
-    mod last_after {
-        use super::*;
-
-        #[test]
-        #[ignore = "open: what is said in the journals was not seen yet"]
-        fn arch_comes_by_its_files() {
-            let _alone = machine();
-            are_as_netyard_made_them(&SECOND);
-            SECOND.iter().for_each(|(name, ..)| taken_off(name));
         }
     }
 }
