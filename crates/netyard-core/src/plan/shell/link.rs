@@ -8,6 +8,57 @@ use crate::interface::{
 };
 use crate::state::Place;
 
+/// What `ip link add` and `ip link set` take for a word of their own, in whole or as its
+/// beginning, where a name stands (iproute2, ip/iplink.c, `iplink_parse`).
+const WORDS: [&str; 38] = [
+    "up",
+    "down",
+    "name",
+    "index",
+    "link",
+    "address",
+    "broadcast",
+    "txqueuelen",
+    "qlen",
+    "txqlen",
+    "mtu",
+    "xdp",
+    "netns",
+    "multicast",
+    "allmulticast",
+    "promisc",
+    "trailers",
+    "arp",
+    "carrier",
+    "vf",
+    "master",
+    "vrf",
+    "nomaster",
+    "dynamic",
+    "type",
+    "alias",
+    "group",
+    "mode",
+    "state",
+    "numtxqueues",
+    "numrxqueues",
+    "addrgenmode",
+    "link-netnsid",
+    "protodown",
+    "peer",
+    "parentdev",
+    "dev",
+    "help",
+];
+
+/// The name of an interface where `ip link` expects one.
+fn subject(name: &str) -> String {
+    match WORDS.iter().any(|word| word.starts_with(name)) {
+        true => format!("dev {}", quoted(name)),
+        false => quoted(name),
+    }
+}
+
 /// Makes one interface.
 pub(super) fn add(names: &ShellNames, o: &Interface) -> Vec<String> {
     let (ip, name) = (names.tool("ip", &o.id.place), quoted(o.kernel_name.as_str()));
@@ -16,11 +67,11 @@ pub(super) fn add(names: &ShellNames, o: &Interface) -> Vec<String> {
     match &o.kind {
         Kind::Loopback => settings.extend(attributes(o)),
         Kind::Physical(physical) => {
-            let host = quoted(physical.host_name.as_str());
             if o.id.place == Place::Host {
                 settings.extend(attributes(o));
             } else {
                 let netns = names.netns(&o.id.place).unwrap_or_default();
+                let host = subject(physical.host_name.as_str());
                 lines.push(format!("ip link set {host} netns {netns} name {name}"));
                 settings.extend(attributes(o));
             }
@@ -44,6 +95,7 @@ pub(super) fn add(names: &ShellNames, o: &Interface) -> Vec<String> {
     if o.up {
         settings.push("up".to_string());
     }
+    let name = subject(o.kernel_name.as_str());
     lines.extend(set_line(&ip, &name, &settings));
     lines.extend(port_line(&ip, &name, o.port.as_ref(), None));
     lines
@@ -70,7 +122,10 @@ fn made(names: &ShellNames, o: &Interface, kind: &Kind) -> String {
             let parent = names.device(&parent.place, &parent.name);
             line = format!("{ip} link add link {parent} name {name}");
         }
-        _ => line = format!("{} link add {name}", names.tool("ip", &o.id.place)),
+        _ => {
+            let name = subject(o.kernel_name.as_str());
+            line = format!("{} link add {name}", names.tool("ip", &o.id.place));
+        }
     }
     for attribute in attributes(o) {
         line += &format!(" {attribute}");
@@ -96,7 +151,7 @@ fn made(names: &ShellNames, o: &Interface, kind: &Kind) -> String {
 pub(super) fn add_pair(names: &ShellNames, a: &Interface, b: &Interface) -> Vec<String> {
     let (first, second) = if b.id.place == Place::Host { (b, a) } else { (a, b) };
     let ip = names.tool("ip", &first.id.place);
-    let mut line = format!("{ip} link add {}", quoted(first.kernel_name.as_str()));
+    let mut line = format!("{ip} link add {}", subject(first.kernel_name.as_str()));
     for attribute in attributes(first) {
         line += &format!(" {attribute}");
     }
@@ -111,7 +166,7 @@ pub(super) fn add_pair(names: &ShellNames, a: &Interface, b: &Interface) -> Vec<
     }
     let mut lines = vec![line];
     for end in [first, second] {
-        let (ip, name) = (names.tool("ip", &end.id.place), quoted(end.kernel_name.as_str()));
+        let (ip, name) = (names.tool("ip", &end.id.place), subject(end.kernel_name.as_str()));
         let mut settings = belongs(names, end);
         if end.up {
             settings.push("up".to_string());
@@ -129,22 +184,24 @@ pub(super) fn remove(names: &ShellNames, o: &Interface) -> Vec<String> {
         Kind::Loopback => vec![format!("{ip} link set {name} down")],
         Kind::Physical(physical) if o.id.place != Place::Host => {
             let host = quoted(physical.host_name.as_str());
+            let name = subject(o.kernel_name.as_str());
             vec![format!("{ip} link set {name} netns 1 name {host}")]
         }
         // It was there before and stays: only what is on it goes.
         Kind::Physical(_) => Vec::new(),
         Kind::Wlan(_) => vec![format!("{}iw dev {name} del", names.exec(&o.id.place))],
-        _ => vec![format!("{ip} link del {name}")],
+        _ => vec![format!("{ip} link del {}", subject(o.kernel_name.as_str()))],
     }
 }
 
 /// Changes an interface in place; names only what differs.
 pub(super) fn set(names: &ShellNames, from: &Interface, to: &Interface) -> Vec<String> {
     let ip = names.tool("ip", &to.id.place);
-    let (old, name) = (quoted(from.kernel_name.as_str()), quoted(to.kernel_name.as_str()));
+    let (old, name) = (subject(from.kernel_name.as_str()), subject(to.kernel_name.as_str()));
     let mut lines = Vec::new();
     if old != name {
-        lines.push(format!("{ip} link set {old} name {name}"));
+        let new = quoted(to.kernel_name.as_str());
+        lines.push(format!("{ip} link set {old} name {new}"));
     }
     if from.up && (!to.up || matches!(from.change(to), crate::interface::Change::WhileDown(_))) {
         lines.push(format!("{ip} link set {name} down"));
@@ -162,7 +219,7 @@ pub(super) fn set(names: &ShellNames, from: &Interface, to: &Interface) -> Vec<S
             None => settings.push("nomaster".to_string()),
         }
     }
-    let went_down = lines.last().is_some_and(|line| line.ends_with(" down"));
+    let went_down = lines.last().is_some_and(|line| line.ends_with(&format!("set {name} down")));
     if to.up && (!from.up || went_down) {
         settings.push("up".to_string());
     }
