@@ -51,8 +51,8 @@ fn a_template_does_not_swallow_its_own_copy() {
 #[test]
 fn what_a_killed_process_left_is_taken_away_by_the_next() {
     let bench = Bench::new();
-    bench.sh("mkdir -p root out/.tree.netyard-part/root/etc; echo a > root/a
-              echo half > out/.tree.netyard-part/root/etc/file; chmod 0 out/.tree.netyard-part/root/etc");
+    bench.sh("mkdir -p root out/.tree.netyard-part/half/etc; echo a > root/a
+              echo half > out/.tree.netyard-part/half/etc/file; chmod 0 out/.tree.netyard-part/half/etc");
     bench.unpack("root");
     assert_eq!(fs::read_dir(bench.path("out")).unwrap().count(), 1);
     assert_eq!(fs::read_dir(bench.path("out/tree")).unwrap().count(), 1);
