@@ -11,9 +11,7 @@ pub use tables::tables;
 use std::collections::BTreeMap;
 
 use crate::draft::{Map, Value};
-use crate::interface::{
-    Bridge, BridgePort, Interface, IpvlanIsolation, IpvlanMode, Kind, MacvlanMode,
-};
+use crate::interface::{Bridge, BridgePort, Interface, Kind, MacvlanMode};
 use crate::name::YardName;
 use crate::plan::{Op, plan};
 use crate::state::{
@@ -260,18 +258,8 @@ fn special(map: &mut Map, kind: &Kind) {
             map.set("mode", mode);
         }
         Kind::Ipvlan(o) => {
-            let mode = match o.mode {
-                IpvlanMode::L2 => "l2",
-                IpvlanMode::L3 => "l3",
-                IpvlanMode::L3s => "l3s",
-            };
-            let isolation = match o.isolation {
-                IpvlanIsolation::Bridge => "bridge",
-                IpvlanIsolation::Private => "private",
-                IpvlanIsolation::Vepa => "vepa",
-            };
-            map.set("mode", mode);
-            map.set("isolation", isolation);
+            map.set("mode", o.mode.word());
+            map.set("isolation", o.isolation.word());
         }
         Kind::Vrf(o) => map.set("table", i64::from(o.table)),
         Kind::Bond(o) => {

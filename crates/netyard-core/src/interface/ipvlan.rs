@@ -86,6 +86,28 @@ pub enum IpvlanIsolation {
     Vepa,
 }
 
+impl IpvlanMode {
+    /// The word for it, of files and of `ip link`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::L2 => "l2",
+            Self::L3 => "l3",
+            Self::L3s => "l3s",
+        }
+    }
+}
+
+impl IpvlanIsolation {
+    /// The word for it, of files and of `ip link`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Private => "private",
+            Self::Vepa => "vepa",
+        }
+    }
+}
+
 /// The kernel option that brings ipvlans.
 pub(crate) const KERNEL_OPTION: &str = "CONFIG_IPVLAN";
 

@@ -3,8 +3,7 @@
 use super::unit::quoted;
 use super::{ShellNames, is_tuntap};
 use crate::interface::{
-    BondMode, Bridge, BridgePort, Interface, IpvlanIsolation, IpvlanMode, Kind, MacvlanMode, Vxlan,
-    WlanRole,
+    BondMode, Bridge, BridgePort, Interface, Kind, MacvlanMode, Vxlan, WlanRole,
 };
 use crate::state::Place;
 
@@ -308,17 +307,7 @@ fn words(kind: &Kind) -> Vec<String> {
         Kind::Vxlan(o) => vxlan(o),
         Kind::Macvlan(o) | Kind::Macvtap(o) => vec![format!("mode {}", macvlan_mode(o.mode))],
         Kind::Ipvlan(o) => {
-            let mode = match o.mode {
-                IpvlanMode::L2 => "l2",
-                IpvlanMode::L3 => "l3",
-                IpvlanMode::L3s => "l3s",
-            };
-            let isolation = match o.isolation {
-                IpvlanIsolation::Bridge => "bridge",
-                IpvlanIsolation::Private => "private",
-                IpvlanIsolation::Vepa => "vepa",
-            };
-            vec![format!("mode {mode} {isolation}")]
+            vec![format!("mode {} {}", o.mode.word(), o.isolation.word())]
         }
         Kind::Vrf(o) => vec![format!("table {}", o.table)],
         Kind::Bond(o) => {
