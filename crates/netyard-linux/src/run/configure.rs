@@ -81,7 +81,7 @@ impl Run<'_> {
         };
         failed.extend(self.send(place, batch, &owners, ops));
         for (path, value) in promoted {
-            if let Err(error) = self.proc.write(&path, &value) {
+            if let Err(error) = self.write_if_there(&path, &value) {
                 let index = owners.first().copied().unwrap_or_default();
                 let error = refused_by_system(ops[index], error);
                 failed.push(Failed { index, error, partly: true });
@@ -221,11 +221,21 @@ impl Run<'_> {
         for device in devices {
             let path = format!("sys/net/ipv4/conf/{device}/promote_secondaries");
             if let Some(value) = self.proc.read(&path)?.filter(|value| value == "0") {
-                self.proc.write(&path, "1")?;
+                self.write_if_there(&path, "1")?;
                 changed.push((path, value));
             }
         }
         Ok(changed)
+    }
+
+    /// Writes a setting of an interface that may be going: the kernel takes apart a
+    /// namespace that nobody holds any more when it finds the time, and the other
+    /// ends of its cables with it.
+    fn write_if_there(&self, path: &str, value: &str) -> std::io::Result<()> {
+        match self.proc.write(path, value) {
+            Err(error) if rustix::io::Errno::from_io_error(&error).is_some_and(is_gone) => Ok(()),
+            written => written,
+        }
     }
 
     /// The path of a setting below `/proc`.
