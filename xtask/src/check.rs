@@ -23,7 +23,8 @@ pub fn run(root: &Path) -> Outcome {
         tidy_step(root)?,
     ];
     rows.extend(deny(root)?);
-    rows.extend(tests(root)?);
+    let mut said = Vec::new();
+    rows.extend(tests(root, &mut said)?);
 
     let failed: Vec<&str> =
         rows.iter().filter(|row| row.failed > 0).map(|row| row.name.as_str()).collect();
@@ -40,7 +41,7 @@ pub fn run(root: &Path) -> Outcome {
         println!("check: failed: {}", failed.join(", "));
         ExitCode::FAILURE
     };
-    tier::save(root, tier::CHECK, &Record { rows, impossible: None })?;
+    tier::save(root, tier::CHECK, &Record { rows, said, impossible: None })?;
     Ok(code)
 }
 
@@ -96,10 +97,37 @@ fn succeeds(command: &mut Command) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-fn tests(root: &Path) -> io::Result<Vec<Row>> {
+/// How many failed tests are run again: where more fail, it is not the machine.
+const FEW: usize = 3;
+
+fn tests(root: &Path, said: &mut Vec<String>) -> io::Result<Vec<Row>> {
     let arguments = ["test", "--workspace", "--no-fail-fast", "--locked"];
     println!("\n# tests: cargo {}", arguments.join(" "));
     let mut counter = Counter::default();
     let status = stream::run(&mut cargo(root, &arguments), |line| counter.see(line))?;
-    Ok(counter.finish(status.success(), "tests"))
+    said.extend(counter.said());
+    let mut rows = counter.finish(status.success(), "tests");
+    let failing: Vec<&str> = rows.iter().flat_map(|row| &row.failing).map(String::as_str).collect();
+    let failed: u64 = rows.iter().map(|row| row.failed).sum();
+    if failing.is_empty() || failing.len() > FEW || failed != failing.len() as u64 {
+        return Ok(rows);
+    }
+    if pass_alone(root, &failing)? {
+        rows.iter_mut().for_each(Row::passed_alone);
+    }
+    Ok(rows)
+}
+
+/// Runs tests again with nothing beside them. What passes then is flaky: it is
+/// shown as such, with what it said, and does not stop the others' work.
+fn pass_alone(root: &Path, names: &[&str]) -> io::Result<bool> {
+    let mut arguments = vec!["test", "--workspace", "--no-fail-fast", "--locked", "--", "--exact"];
+    arguments.extend(names);
+    println!("\n# once more, alone: cargo {}", arguments.join(" "));
+    arguments.push("--test-threads=1");
+    let mut counter = Counter::default();
+    let status = stream::run(&mut cargo(root, &arguments), |line| counter.see(line))?;
+    let rows = counter.finish(status.success(), "tests");
+    let passed: u64 = rows.iter().map(|row| row.passed).sum();
+    Ok(status.success() && passed >= names.len() as u64)
 }

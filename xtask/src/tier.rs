@@ -6,7 +6,7 @@
 
 use crate::Outcome;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{fs, io};
@@ -24,6 +24,9 @@ pub const NEEDS_VM: &str = "needs the VM tier";
 pub struct Record {
     /// One row for each test binary or step.
     pub rows: Vec<Row>,
+    /// What failed tests said, for the end of the output.
+    #[serde(default)]
+    pub said: Vec<String>,
     /// Why this machine cannot run the tier at all.
     #[serde(default)]
     pub impossible: Option<String>,
@@ -38,6 +41,12 @@ pub struct Row {
     pub passed: u64,
     /// Tests that failed.
     pub failed: u64,
+    /// The names of those that failed, where they are known.
+    #[serde(default)]
+    pub failing: BTreeSet<String>,
+    /// Tests that failed beside the others and passed alone.
+    #[serde(default)]
+    pub flaky: BTreeSet<String>,
     /// Tests that did not run, by the reason given.
     pub skipped: BTreeMap<String, u64>,
     /// Seconds of wall time, as the test binary or step gives them.
@@ -56,7 +65,17 @@ impl Row {
         let skipped = BTreeMap::from([(reason.to_owned(), 1)]);
         Self { name: name.to_owned(), skipped, ..Self::default() }
     }
+
+    /// What failed passed when it ran again, alone.
+    pub fn passed_alone(&mut self) {
+        self.passed += std::mem::take(&mut self.failed);
+        self.flaky.append(&mut self.failing);
+    }
 }
+
+/// How many lines of what failed tests said are kept, and how many characters of each.
+const LONGEST: usize = 120;
+const WIDEST: usize = 800;
 
 /// How the name of a row ends whose tests are examples in documentation.
 const DOCS: &str = " (examples in docs)";
@@ -65,6 +84,9 @@ const DOCS: &str = " (examples in docs)";
 #[derive(Debug, Default)]
 pub struct Counter {
     rows: Vec<Row>,
+    said: Vec<String>,
+    /// A failed test's own words are being read.
+    telling: bool,
     /// The last row has begun and its result line has not come yet.
     open: bool,
 }
@@ -77,10 +99,15 @@ impl Counter {
 
     /// Takes the next line of output.
     pub fn see(&mut self, line: &str) {
+        self.hear(line);
         if let Some(name) = begins(line) {
             self.close();
             self.rows.push(Row { name, ..Row::default() });
             self.open = true;
+        } else if let Some(name) = failed(line) {
+            if let Some(row) = self.rows.last_mut() {
+                row.failing.insert(name.to_owned());
+            }
         } else if let Some(reason) = ignored(line) {
             if let Some(row) = self.rows.last_mut() {
                 *row.skipped.entry(reason).or_default() += 1;
@@ -98,6 +125,26 @@ impl Counter {
                 row.seconds += seconds(result);
             }
         }
+    }
+
+    /// Keeps what failed tests say, but for traces.
+    fn hear(&mut self, line: &str) {
+        if line.starts_with("---- ") && line.ends_with(" stdout ----") {
+            self.telling = true;
+        } else if line.starts_with("test result: ") || line.starts_with("failures:") {
+            self.telling = false;
+        }
+        let trace = line == "stack backtrace:"
+            || line.trim_start().starts_with("at ")
+            || line.trim_start().split_once(": ").is_some_and(|(n, _)| n.parse::<u8>().is_ok());
+        if self.telling && !trace && !line.is_empty() && self.said.len() < LONGEST {
+            self.said.push(line.chars().take(WIDEST).collect());
+        }
+    }
+
+    /// What failed tests said.
+    pub fn said(&self) -> Vec<String> {
+        self.said.clone()
     }
 
     /// The rows, after a command that ended well or not: a failure that no test accounts for
@@ -135,6 +182,11 @@ fn begins(line: &str) -> Option<String> {
     let binary = line.strip_prefix("Running ")?.strip_suffix(')')?.rsplit_once('(')?.1;
     let file = binary.rsplit('/').next()?;
     Some(file.rsplit_once('-').map_or(file, |(name, _hash)| name).to_owned())
+}
+
+/// The name in `test yard::change::heals ... FAILED`.
+fn failed(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
 }
 
 /// The reason in `test vm_vlan::tags … ignored, REASON`.
@@ -219,6 +271,8 @@ fn table(records: &[(&str, Option<Record>)]) -> (String, bool) {
             );
         }
         notes.extend(reasons(tier, record));
+        notes.extend(flaky(tier, record));
+        notes.extend(record.said.iter().map(|line| format!("{tier}: said: {line}")));
     }
     if let Some(complaint) = forgotten(records) {
         failed += 1;
@@ -243,6 +297,17 @@ fn reasons(tier: &str, record: &Record) -> Vec<String> {
         .into_iter()
         .map(|((row, reason), count)| format!("{tier}: {count} skipped in `{row}`: {reason}"))
         .collect()
+}
+
+/// What failed at first; whoever reads it looks for the cause.
+fn flaky(tier: &str, record: &Record) -> Vec<String> {
+    let of = |row: &Row| {
+        let line = |name| {
+            format!("{tier}: FLAKY in `{}`: {name} failed beside others, passed alone", row.name)
+        };
+        row.flaky.iter().map(line).collect::<Vec<_>>()
+    };
+    record.rows.iter().flat_map(of).collect()
 }
 
 /// Tests that were left to the VM tier and did not run there.

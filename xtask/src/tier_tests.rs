@@ -23,7 +23,7 @@ fn count(output: &str, ended_well: bool) -> Vec<Row> {
 }
 
 fn record(rows: Vec<Row>) -> Option<Record> {
-    Some(Record { rows, impossible: None })
+    Some(Record { rows, ..Record::default() })
 }
 
 #[test]
@@ -48,6 +48,36 @@ test result: FAILED. 9 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
 ";
     let rows = count(output, false);
     assert_eq!((rows[0].passed, rows[0].failed, rows[0].seconds), (9, 1, 2.0));
+}
+
+#[test]
+fn what_a_failed_test_said_is_kept_without_its_trace() {
+    let output = "\
+== kernel ==
+test a ... FAILED
+failures:
+
+---- a stdout ----
+thread 'a' panicked at a.rs:1:
+4 of 5
+stack backtrace:
+   0: std::panicking
+             at ./panicking.rs:689:5
+
+failures:
+    a
+test result: FAILED. 9 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 2.00s
+";
+    let mut counter = Counter::default();
+    output.lines().for_each(|line| counter.see(line));
+    assert_eq!(counter.said(), ["---- a stdout ----", "thread 'a' panicked at a.rs:1:", "4 of 5"]);
+    let mut rows = counter.finish(false, "tests");
+    assert_eq!(rows[0].failing, BTreeSet::from(["a".to_owned()]));
+    rows[0].passed_alone();
+    assert_eq!((rows[0].passed, rows[0].failed), (10, 0));
+    let (text, well) = table(&[(CHECK, record(rows)), (VM, record(vec![]))]);
+    assert!(text.contains("FLAKY in `kernel`: a failed beside others"), "{text}");
+    assert!(well);
 }
 
 #[test]
@@ -85,7 +115,8 @@ fn a_tier_that_did_not_run_is_a_failure() {
 
 #[test]
 fn a_tier_that_cannot_run_here_is_loud_but_no_failure() {
-    let impossible = Some(Record { rows: vec![], impossible: Some("it is no x86_64".into()) });
+    let impossible =
+        Some(Record { impossible: Some("it is no x86_64".into()), ..Record::default() });
     let rows = vec![Row::step("fmt", true, 1.0), Row::skipped("kernel", "needs the VM tier: vrf")];
     let (text, well) = table(&[(CHECK, record(rows)), (VM, impossible)]);
     assert!(text.contains("vm: SKIPPED, this machine cannot run it: it is no x86_64"), "{text}");

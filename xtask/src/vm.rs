@@ -71,7 +71,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     if std::env::consts::ARCH != "x86_64" {
         let why = format!("the guest is x86_64, this machine is {}", std::env::consts::ARCH);
         println!("vm: SKIPPED: {why}");
-        tier::save(root, tier::VM, &Record { rows: vec![], impossible: Some(why) })?;
+        tier::save(root, tier::VM, &Record { impossible: Some(why), ..Record::default() })?;
         return Ok(ExitCode::SUCCESS);
     }
     let image = root.join("target/vm");
@@ -93,12 +93,13 @@ pub fn run(root: &Path, arguments: &[String]) -> Outcome {
     let mut counter = Counter::default();
     let beside = outside(&built, &options, &mut counter)?;
     let status = stream::run(&mut machine, |line| counter.see(line))?;
+    let said = counter.said();
     let mut rows = counter.finish(status.success() && beside, "the guest");
     for row in &mut rows {
         // The native suite passes over the tests that have just run in their own row.
         row.skipped.retain(|reason, _| !reason.starts_with(NEEDS_VM));
     }
-    tier::save(root, tier::VM, &Record { rows, impossible: None })?;
+    tier::save(root, tier::VM, &Record { rows, said, impossible: None })?;
     let code = match status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1) {
         0 if !beside => 101,
         code => code,

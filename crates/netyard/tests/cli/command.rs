@@ -29,7 +29,7 @@ alone! { User, fn plan_tells_each_step_and_its_command() {
     $ ip netns add pair-a
 ...
 + veth a:x to b:x
-    $ ip -n pair-a link add x mtu 1500 address [..] type veth peer name x mtu 1500 address [..] netns pair-b
+    $ ip -n pair-a link add dev x mtu 1500 address [..] type veth peer name x mtu 1500 address [..] netns pair-b
 ...
 + address 10.9.0.0/31 on a:x
     $ ip -n pair-a address add 10.9.0.0/31 dev x
