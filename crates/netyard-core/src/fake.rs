@@ -113,6 +113,8 @@ impl FakeKernel {
             Op::AddPair { first, second } => self.add_pair(first, second),
             Op::Set { from, to } => self.set(from, to),
             Op::Remove { object } => self.remove(object),
+            // It has no word of who made what.
+            Op::Mark { object, .. } => self.expect(object),
             Op::RemovePair { first, second } => {
                 self.expect(&Object::Interface(second.clone()))?;
                 self.remove(&Object::Interface(first.clone()))

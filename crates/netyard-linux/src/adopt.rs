@@ -1,25 +1,25 @@
-//! What runs on a host, whoever made it, as a State; and taking it over: marks, which no
-//! packet notices.
+//! What runs on a host, whoever made it, as a State; and the plan that makes it a yard's:
+//! marks, which no packet notices.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use netyard_core::adopt;
-use netyard_core::interface::{Interface, Kind};
+use netyard_core::interface::Kind;
 use netyard_core::name::{FullName, InterfaceName, NodeName, YardName};
+use netyard_core::plan::{Plan, Signs, takeover};
 use netyard_core::state::{InterfaceId, Key, Namespace, Object, Place, State, Sysctl};
 use netyard_core::wire::link::Link;
-use netyard_core::wire::{Mark, Names, Request, address, group, link, route, rule, vlan};
+use netyard_core::wire::{Mark, Names, PROTOCOL, address, group, link, route, rule, vlan};
 
 use crate::error::Error;
 use crate::facts::ruleset;
-use crate::netlink::{self, Batch, Protocol, Socket};
-use crate::netns::{self, Published, Sort, Worker};
+use crate::netlink::{self, Protocol, Socket};
+use crate::netns::{self, Sort, Worker};
 use crate::observe::Dump;
-use crate::record::Record;
 use crate::sysctl::Proc;
 
 /// What was found.
@@ -27,12 +27,38 @@ use crate::sysctl::Proc;
 pub struct Found {
     /// What can be said in a yard's file.
     pub state: State,
+    /// What each object of it says of who made it.
+    pub signs: BTreeMap<Key, Signs>,
     /// What cannot, a line each.
     pub left_out: Vec<String>,
 }
 
+impl Found {
+    /// What makes a yard's what was found and `desired` has.
+    pub fn takeover(&self, yard: &YardName, desired: &State) -> Plan {
+        let steps = desired.objects().filter_map(|object| {
+            self.state.get(&object.key())?;
+            let alias = match object {
+                Object::Namespace(o) => crate::run::lo_mark(yard, &o.place),
+                Object::Interface(o) => Mark::of(yard, o).alias(),
+                Object::Address(_) | Object::Route(_) => String::new(),
+                _ => return None,
+            };
+            let from = self.signs.get(&object.key()).cloned().unwrap_or_default();
+            Some((object, from, Signs { alias, group: group(yard), protocol: PROTOCOL }))
+        });
+        takeover(steps)
+    }
+
+    /// An object with what it says of who made it.
+    fn add(&mut self, object: Object, signs: Signs) {
+        self.signs.insert(object.key(), signs);
+        self.state.insert(object);
+    }
+}
+
 /// A namespace with what was read in it.
-struct Space {
+pub(crate) struct Space {
     place: Place,
     netns: String,
     fd: OwnedFd,
@@ -68,6 +94,45 @@ fn open(worker: &mut Worker) -> io::Result<Vec<Space>> {
     Ok(spaces)
 }
 
+impl Space {
+    /// The host, or a namespace that has a name; none where nothing has it.
+    pub fn open(worker: &mut Worker, place: Place, netns: &str) -> io::Result<Option<Self>> {
+        if place == Place::Host {
+            let home = worker.home().try_clone_to_owned()?;
+            return look(worker, place, String::new(), home).map(Some);
+        }
+        match File::open(Path::new(Sort::Net.public_dir()).join(netns)) {
+            Ok(file) if !netns.is_empty() && netns::is_namespace(file.as_fd()) => {
+                look(worker, place, netns.to_owned(), file.into()).map(Some)
+            }
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The namespace.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// A socket in it.
+    pub fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+
+    /// What its interfaces are called.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The index of its `lo`.
+    pub fn loopback(&self) -> Option<u32> {
+        let mut links = self.links.messages().into_iter().filter_map(Link::parse);
+        links.find(Link::is_loopback).map(|lo| lo.index)
+    }
+}
+
 fn look(worker: &mut Worker, place: Place, netns: String, fd: OwnedFd) -> io::Result<Space> {
     worker.enter(fd.as_fd())?;
     let mut socket = Socket::open(Protocol::Route)?;
@@ -97,12 +162,16 @@ fn gather(
         }
         let ends = own_ends(space, &ends, &fds)?;
         if space.place != Place::Host {
-            found.state.insert(Object::Namespace(Namespace {
+            let namespace = Namespace {
                 place: space.place.clone(),
                 netns: space.netns.clone(),
                 published: true,
                 hostname: hostname(worker, &space.netns),
-            }));
+            };
+            let mut links = space.links.messages().into_iter().filter_map(Link::parse);
+            let lo = links.find(Link::is_loopback).map(|lo| lo.alias.to_owned());
+            let signs = Signs { alias: lo.unwrap_or_default(), ..Signs::default() };
+            found.add(Object::Namespace(namespace), signs);
         }
         interfaces(yard, space, &ends, found);
         addresses_and_routes(space, found)?;
@@ -212,7 +281,8 @@ fn interfaces(
     ends: &BTreeMap<u32, InterfaceId>,
     found: &mut Found,
 ) {
-    let mut left = |what: String| found.left_out.push(what);
+    let mut left_out = Vec::new();
+    let mut left = |what: String| left_out.push(what);
     for one in space.links.messages().into_iter().filter_map(Link::parse) {
         let Ok(name) = FullName::new(one.name) else { continue };
         let id = InterfaceId { place: space.place.clone(), name };
@@ -242,10 +312,15 @@ fn interfaces(
             _ => {}
         }
         match one.read(id.clone(), Some(&mark), &space.names) {
-            Some(interface) => drop(found.state.insert(Object::Interface(Box::new(interface)))),
+            Some(interface) => {
+                let (alias, group) = (one.alias.to_owned(), one.group);
+                let signs = Signs { alias, group, protocol: 0 };
+                found.add(Object::Interface(Box::new(interface)), signs);
+            }
             None => left(format!("{} {id}: netyard has no word for it", one.kind)),
         }
     }
+    found.left_out.extend(left_out);
 }
 
 fn addresses_and_routes(space: &mut Space, found: &mut Found) -> io::Result<()> {
@@ -257,7 +332,8 @@ fn addresses_and_routes(space: &mut Space, found: &mut Found) -> io::Result<()> 
         if let Some(one) = address::read_static(&space.place, &space.names, message)
             && has(&found.state, &one.interface.name)
         {
-            found.state.insert(Object::Address(one));
+            let protocol = address::protocol(message);
+            found.add(Object::Address(one), Signs { protocol, ..Signs::default() });
         }
     }
     for request in route::dump_all() {
@@ -266,7 +342,8 @@ fn addresses_and_routes(space: &mut Space, found: &mut Found) -> io::Result<()> 
             let ours = one.hops.iter().all(|hop| has(&found.state, &hop.interface));
             let on_host = space.place == Place::Host && one.hops.is_empty();
             if route::is_written(message) && ours && !on_host {
-                found.state.insert(Object::Route(one));
+                let protocol = message.get(5).copied().unwrap_or_default(); // rtm_protocol
+                found.add(Object::Route(one), Signs { protocol, ..Signs::default() });
             }
         }
     }
@@ -317,84 +394,4 @@ fn settings(proc: &Proc, space: &Space, found: &mut Found) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Marks as the yard's what is there and `desired` has, and notes what the kernel cannot be
-/// told. No interface changes but for its alias and group, which are for people; routes
-/// and IPv6 addresses are told anew, with another number for who made them.
-pub(crate) fn take_over(
-    yard: &YardName,
-    published: &Published,
-    desired: &State,
-    record: &mut Record,
-) -> Result<(), Error> {
-    let failed = |e| Error::system("could not take over what runs here", e);
-    let body = |worker: &mut Worker| -> io::Result<()> {
-        let mut spaces = open(worker)?;
-        published.prepare()?;
-        for space in &mut spaces {
-            let wanted = desired.get(&Key::Namespace(space.place.clone()));
-            if space.place != Place::Host {
-                let Some(Object::Namespace(wanted)) = wanted else { continue };
-                if wanted.netns != space.netns {
-                    continue;
-                }
-                published.take_over(&space.netns, space.fd.as_fd())?;
-            }
-            mark(yard, space, desired, record)?;
-        }
-        Ok(())
-    };
-    Worker::run(body).map_err(failed)?.map_err(failed)
-}
-
-fn mark(
-    yard: &YardName,
-    space: &mut Space,
-    desired: &State,
-    record: &mut Record,
-) -> io::Result<()> {
-    let mut batch = Batch::default();
-    for one in space.links.messages().into_iter().filter_map(Link::parse) {
-        if one.is_loopback() && space.place != Place::Host {
-            batch.push(netlink::set_alias(one.index, &crate::run::lo_mark(yard, &space.place)));
-            continue;
-        }
-        let Some(wanted) = wanted(&space.place, one.name, desired) else { continue };
-        batch.push(netlink::set_alias(one.index, &Mark::of(yard, wanted).alias()));
-        if !matches!(wanted.kind, Kind::Physical(_)) {
-            batch.push(netlink::set_group(one.index, group(yard)));
-        }
-    }
-    let on_it = |id: &InterfaceId| id.place == space.place;
-    for object in desired.objects() {
-        let request: Option<Request> = match object {
-            Object::Address(o) if on_it(&o.interface) => match o.mark(&space.names) {
-                Ok(None) => {
-                    record.adopted.insert((o.interface.clone(), o.net));
-                    None
-                }
-                Ok(request) => request,
-                Err(_) => None,
-            },
-            Object::Route(o) if o.place == space.place => o.change(&space.names).ok(),
-            _ => None,
-        };
-        batch.extend(request);
-    }
-    let outcome = space.socket.run(batch)?;
-    match outcome.failures.into_iter().next() {
-        Some(failure) => Err(failure.errno.into()),
-        None => Ok(()),
-    }
-}
-
-/// The interface of that name in the kernel.
-fn wanted<'a>(place: &Place, name: &str, desired: &'a State) -> Option<&'a Interface> {
-    desired.objects().find_map(|object| match object {
-        Object::Interface(o) if o.id.place == *place && o.kernel_name.as_str() == name => {
-            Some(&**o)
-        }
-        _ => None,
-    })
 }

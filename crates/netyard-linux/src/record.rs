@@ -14,6 +14,7 @@ use crate::state_dir::StateDir;
 
 const VERSION: u32 = 1;
 const FILE: &str = "record.json";
+const KEPT: &str = "record-before.json";
 
 /// The record of a yard, in its state directory.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -152,6 +153,30 @@ impl Record {
     pub fn write(&mut self, dir: &StateDir) -> Result<(), Error> {
         self.version = VERSION;
         dir.write(FILE, self)
+    }
+
+    /// Keeps it, as it is before what may be cut off, beside the one that changes.
+    pub fn keep(dir: &StateDir, before: Option<&Self>) -> Result<(), Error> {
+        match before {
+            Some(before) => dir.write(KEPT, before),
+            None => Self::forget_kept(dir),
+        }
+    }
+
+    /// Puts the one that was kept in the place of the one that changed; none where there
+    /// was none.
+    pub fn again_as_kept(dir: &StateDir) -> Result<Option<Self>, Error> {
+        let kept: Option<Self> = dir.read(KEPT)?;
+        match &kept {
+            Some(kept) => dir.write(FILE, kept)?,
+            None => dir.forget(FILE)?,
+        }
+        Ok(kept)
+    }
+
+    /// What was kept is of no use any more.
+    pub fn forget_kept(dir: &StateDir) -> Result<(), Error> {
+        dir.forget(KEPT)
     }
 
     /// Notes what `state` has that observing will have to know. What is already

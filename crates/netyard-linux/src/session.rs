@@ -6,6 +6,7 @@ mod known;
 mod look;
 mod measure;
 mod process;
+mod takeover;
 mod tunnel;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +103,7 @@ pub struct Session {
     unfinished: Vec<(Place, u32)>,
     originals: BTreeMap<String, String>,
     lent: Vec<Lent>,
+    given_back: Option<Interrupted>,
 }
 
 /// What a rule of a firewall counted.
@@ -185,7 +187,7 @@ impl Session {
             record = record.map(Record::of_what_is_gone);
         }
         let shelf = Shelf::of(&dir, yard, rootless);
-        let session = Self {
+        let mut session = Self {
             yard: yard.clone(),
             access,
             dir,
@@ -207,9 +209,11 @@ impl Session {
             unfinished: Vec::new(),
             originals: Default::default(),
             lent: Vec::new(),
+            given_back: None,
         };
         session.same_host()?;
         if access == Access::Write {
+            session.give_back()?;
             session.supervise()?;
         }
         Ok(session)
@@ -315,22 +319,6 @@ impl Session {
         let mut survey = survey.map_err(no_thread)??;
         survey.troubles = crate::serve::troubles_of(&self.shelf)?;
         Ok(survey)
-    }
-
-    /// Takes over what runs here and is as `desired` says, whoever made it: from then on
-    /// it is the yard's. No packet notices.
-    pub fn take_over(&mut self, desired: &State) -> Result<(), Error> {
-        self.must_write()?;
-        self.must_have_record()?;
-        let host = self.host_identity()?;
-        let record = self.record.get_or_insert_default();
-        record.host = host;
-        record.add(desired);
-        record.write(&self.dir)?;
-        crate::adopt::take_over(&self.yard, &self.published, desired, record)?;
-        record.write(&self.dir)?;
-        self.sites = None;
-        Ok(())
     }
 
     /// Notes the prefixes the yard's addresses are drawn from; written with the

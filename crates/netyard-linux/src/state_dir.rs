@@ -210,6 +210,17 @@ impl StateDir {
         })
     }
 
+    /// Removes a file; not an error where there is none.
+    pub fn forget(&self, name: &str) -> Result<(), Error> {
+        let path = self.file(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::system(format!("could not remove `{}`", path.display()), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes a JSON file in it, whole or not at all.
     pub fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Error> {
         let path = self.file(name);

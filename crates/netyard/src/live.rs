@@ -47,7 +47,14 @@ pub fn open(yard: &YardName, access: Access) -> Result<Session> {
         ui::note(&format!("waiting for another command on yard `{yard}` to end: {holder}"));
         true
     };
-    Ok(Session::open(yard, access, &mut wait)?)
+    let session = Session::open(yard, access, &mut wait)?;
+    if let Some(cut) = session.given_back() {
+        ui::note(&format!(
+            "`{}` of process {} was cut off: what it had taken over is as it was before",
+            cut.command, cut.pid
+        ));
+    }
+    Ok(session)
 }
 
 /// True when something of the yard may be on this host. Without root, to open a
@@ -101,8 +108,9 @@ pub fn take_over(file: &File) -> Result {
         return Err(Error::failed("without root nothing of the host's can be taken over"));
     }
     let name = &file.spec.yard.value;
-    let found = netyard_linux::adopt::read(name)?;
+    // What a command before this one left half done is given back first.
     let mut session = open(name, Access::Write)?;
+    let found = netyard_linux::adopt::read(name)?;
     let mut facts = facts(&mut session, file)?;
     // What is there is what is meant: it is in nobody's way.
     facts.foreign_namespaces.clear();
@@ -122,7 +130,7 @@ pub fn take_over(file: &File) -> Result {
         return Err(Error::failed(what)
             .hint("write the file as it is (`netyard adopt` does), or take away what differs"));
     }
-    Ok(session.take_over(&desired)?)
+    Ok(session.take_over(&found.takeover(name, &desired), &desired)?)
 }
 
 /// What a file means here, and what is here.
@@ -237,7 +245,10 @@ pub fn apply(session: &mut Session, plan: &Plan, desired: &State) -> Result {
 /// What an op is about.
 fn subject(op: &Op) -> Object {
     match op {
-        Op::Add { object } | Op::Remove { object } | Op::Set { to: object, .. } => object.clone(),
+        Op::Add { object }
+        | Op::Remove { object }
+        | Op::Set { to: object, .. }
+        | Op::Mark { object, .. } => object.clone(),
         Op::AddPair { first, .. } | Op::RemovePair { first, .. } => {
             Object::Interface(first.clone())
         }

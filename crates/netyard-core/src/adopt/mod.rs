@@ -89,7 +89,7 @@ pub fn changes(found: &State, desired: &State) -> Vec<String> {
             Some(format!("there is no cable from {first} to {second}"))
         }
         // What is there and not in the file is nobody's business.
-        Op::Remove { .. } | Op::RemovePair { .. } => None,
+        Op::Remove { .. } | Op::RemovePair { .. } | Op::Mark { .. } => None,
         Op::Set { from, to } => Some(difference(from, to)),
     };
     plan.steps().filter_map(|step| line(&step.op)).collect()

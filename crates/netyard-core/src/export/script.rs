@@ -122,7 +122,7 @@ fn lines(subject: &Subject<'_>, op: &Op, names: &ShellNames) -> Vec<String> {
             }
             _ => op.shell(names),
         },
-        Op::AddPair { .. } | Op::RemovePair { .. } => op.shell(names),
+        Op::AddPair { .. } | Op::RemovePair { .. } | Op::Mark { .. } => op.shell(names),
     }
 }
 
@@ -139,6 +139,6 @@ fn is_supervised(op: &Op) -> bool {
         Op::Add { object } | Op::Remove { object } | Op::Set { to: object, .. } => {
             matches!(object, Object::Process(_))
         }
-        Op::AddPair { .. } | Op::RemovePair { .. } => false,
+        Op::AddPair { .. } | Op::RemovePair { .. } | Op::Mark { .. } => false,
     }
 }

@@ -51,6 +51,18 @@ pub fn plan(actual: &State, desired: &State) -> Plan {
     Plan { batches: order::batches(sequence), disturbances: fates.disturbances }
 }
 
+/// What makes `objects`, which are there, the yard's: a batch for each place, in which the
+/// place itself comes first. Each comes with what it says of who made it, and is to say.
+pub fn takeover<'a>(objects: impl IntoIterator<Item = (&'a Object, Signs, Signs)>) -> Plan {
+    let mut places = std::collections::BTreeMap::<_, Vec<Step>>::new();
+    for (object, from, to) in objects {
+        let steps = places.entry(object.place()).or_default();
+        steps.push(order::mark(object.clone(), from, to));
+    }
+    let batch = |steps| Batch { phase: Phase::Marks, steps };
+    Plan { batches: places.into_values().map(batch).collect(), disturbances: Vec::new() }
+}
+
 /// All that is desired and will not be there, or not be so, once what goes has
 /// gone.
 fn drafts<'a>(fates: &'a Fates<'_>) -> Vec<Draft<'a>> {

@@ -40,6 +40,27 @@ pub enum Op {
         /// The other.
         second: Box<Interface>,
     },
+    /// Lets an object that is there say that it is somebody else's; nothing else of it
+    /// changes.
+    Mark {
+        /// The object.
+        object: Object,
+        /// What it says.
+        from: Signs,
+        /// What it will say.
+        to: Signs,
+    },
+}
+
+/// What an object says in the kernel of who made it; each sort of object has its own way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signs {
+    /// `IFLA_IFALIAS` of an interface, or of the `lo` of a namespace.
+    pub alias: String,
+    /// `IFLA_GROUP` of an interface.
+    pub group: u32,
+    /// `RTA_PROTOCOL` of a route, `IFA_PROTO` of an address.
+    pub protocol: u8,
 }
 
 /// Why a step is in the plan.
@@ -130,6 +151,8 @@ pub enum Phase {
     Processes,
     /// Commands, when all else is there.
     Commands,
+    /// What is there and becomes the yard's, place by place.
+    Marks,
 }
 
 /// Steps that are journaled and then done together.

@@ -55,7 +55,7 @@
 
 use std::collections::HashMap; // looked up, never iterated
 
-use super::{Batch, Op, Phase, Step, Undo, Why};
+use super::{Batch, Op, Phase, Signs, Step, Undo, Why};
 use crate::interface::{Interface, Kind};
 use crate::state::{InterfaceId, Need, Object, Place, Process, Route};
 
@@ -151,6 +151,9 @@ fn step(op: Op, why: Why) -> Step {
             Some(Op::RemovePair { first: first.clone(), second: second.clone() })
         }
         Op::Set { from, to } => Some(Op::Set { from: to.clone(), to: from.clone() }),
+        Op::Mark { object, from, to } => {
+            Some(Op::Mark { object: object.clone(), from: to.clone(), to: from.clone() })
+        }
         Op::Remove { .. } | Op::RemovePair { .. } => None,
     };
     let undo = undo.map_or(Undo::Nothing, |op| Undo::Ops { ops: vec![op] });
@@ -160,6 +163,11 @@ fn step(op: Op, why: Why) -> Step {
 /// A change that is made on its own.
 pub(super) fn change(from: Object, to: Object, why: Why) -> Step {
     step(Op::Set { from, to }, why)
+}
+
+/// A mark that is set on what is there.
+pub(super) fn mark(object: Object, from: Signs, to: Signs) -> Step {
+    step(Op::Mark { object, from, to }, Why::Missing)
 }
 
 /// The phase of an object, and its turn among those of its namespace.

@@ -73,6 +73,7 @@ pub(crate) fn title(step: &Step) -> (Line, String) {
         Op::AddPair { first, second } => (Line::Add, format!("{first} to {}", second.id)),
         Op::Set { to, .. } => (Line::Change, to.to_string()),
         Op::Remove { object } => (Line::Remove, object.to_string()),
+        Op::Mark { object, .. } => (Line::Change, format!("{object} becomes the yard's")),
         Op::RemovePair { first, second } => (Line::Remove, format!("{first} to {}", second.id)),
     };
     match why(&step.why, &step.op) {
@@ -137,7 +138,7 @@ fn summary(plan: &Plan) -> String {
     for step in plan.steps() {
         match &step.op {
             Op::Add { .. } | Op::AddPair { .. } => counts[0] += 1,
-            Op::Set { .. } => counts[1] += 1,
+            Op::Set { .. } | Op::Mark { .. } => counts[1] += 1,
             Op::Remove { .. } | Op::RemovePair { .. } => counts[2] += 1,
         }
     }

@@ -50,6 +50,12 @@ pub fn read_static(place: &Place, names: &Names, message: &[u8]) -> Option<Addre
     (flags & IFA_F_PERMANENT != 0 && !of_kernel).then_some(address)
 }
 
+/// Who made it, as it says itself (`IFA_PROTO`); 0 where it does not.
+pub fn protocol(message: &[u8]) -> u8 {
+    let mut attributes = attributes(message.get(HEADER..).unwrap_or_default());
+    attributes.find(|(kind, _)| *kind == IFA_PROTO).and_then(|(_, value)| u8_of(value)).unwrap_or(0)
+}
+
 /// An address with its protocol number and its flags.
 fn whole(place: &Place, names: &Names, message: &[u8]) -> Option<(Address, u8, u32)> {
     let index = u32_of(message.get(4..HEADER)?)?;
@@ -120,14 +126,19 @@ impl Address {
         Ok(Request::new(RouteNetlinkMessage::NewAddress(self.message(names)?), flags))
     }
 
-    /// Marks one that is there as netyard's, which only IPv6 can have done: of IPv4 the
+    /// Lets one that is there say who made it (`IFA_PROTO`), which only IPv6 can have done: of IPv4 the
     /// kernel keeps what it was told first (`inet_rtm_newaddr`, net/ipv4/devinet.c).
-    pub fn mark(&self, names: &Names) -> Result<Option<Request>, UnknownInterface> {
+    pub fn mark(&self, protocol: u8, names: &Names) -> Result<Option<Request>, UnknownInterface> {
         if self.net.addr().is_ipv4() {
             return Ok(None);
         }
-        let message = RouteNetlinkMessage::NewAddress(self.message(names)?);
-        Ok(Some(Request::new(message, NLM_F_REPLACE)))
+        let mut message = self.message(names)?;
+        for attribute in &mut message.attributes {
+            if let AddressAttribute::Protocol(old) = attribute {
+                *old = AddressProtocol::Other(protocol);
+            }
+        }
+        Ok(Some(Request::new(RouteNetlinkMessage::NewAddress(message), NLM_F_REPLACE)))
     }
 
     /// Takes it away, and with it the routes that lead out of it.

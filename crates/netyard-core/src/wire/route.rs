@@ -182,6 +182,13 @@ impl Route {
         Ok(Request::new(message, NLM_F_CREATE | NLM_F_REPLACE))
     }
 
+    /// Lets one that is there say who made it (`RTA_PROTOCOL`).
+    pub fn mark(&self, protocol: u8, names: &Names) -> Result<Request, UnknownInterface> {
+        let mut message = self.message(names)?;
+        message.header.protocol = RouteProtocol::from(protocol);
+        Ok(Request::new(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_REPLACE))
+    }
+
     /// What identifies it.
     fn head(&self) -> RouteMessage {
         let mut message = RouteMessage::default();

@@ -65,6 +65,7 @@ fn outline(plan: &Plan) -> String {
         Op::Set { from, to } => format!("~ {from}: {from:?} -> {to:?}"),
         Op::Remove { object } => format!("- {object}"),
         Op::RemovePair { first, second } => format!("- {first} = {second}"),
+        Op::Mark { object, .. } => format!("= {object}"),
     };
     plan.steps().enumerate().fold(String::new(), |text, (number, step)| {
         format!("{text}\n{number} {} ({:?})", line(&step.op), step.why)
@@ -93,7 +94,10 @@ fn difference(left: &State, right: &State) -> Option<String> {
 /// Another order that the executor is free to choose.
 fn shuffled(plan: &Plan) -> Plan {
     let place = |op: &Op| match op {
-        Op::Add { object } | Op::Set { to: object, .. } | Op::Remove { object } => object.place(),
+        Op::Add { object }
+        | Op::Set { to: object, .. }
+        | Op::Remove { object }
+        | Op::Mark { object, .. } => object.place(),
         Op::AddPair { first, .. } | Op::RemovePair { first, .. } => first.id.place.clone(),
     };
     let shuffle = |batch: &Batch| {

@@ -162,6 +162,27 @@ impl Published {
         fs::rename(&fresh, &link)
     }
 
+    /// Gives a namespace that was taken over back: its name is a file of its own again. What
+    /// was not taken over stays as it is.
+    pub fn give_back(&self, name: &str) -> io::Result<()> {
+        let (path, link) =
+            (self.file(Sort::Net, name), Path::new(Sort::Net.public_dir()).join(name));
+        let fresh = Path::new(Sort::Net.public_dir()).join(format!(".{name}"));
+        gone(fs::remove_file(&fresh))?;
+        if fs::read_link(&link).is_ok_and(|to| to == path) {
+            fs::remove_file(&link)?;
+        }
+        if !link.exists() && path.exists() {
+            drop(OpenOptions::new().write(true).create(true).truncate(false).open(&link)?);
+            rustix::mount::mount_bind(&path, &link)?;
+        }
+        match rustix::mount::unmount(&path, UnmountFlags::DETACH) {
+            Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        gone(fs::remove_file(&path))
+    }
+
     /// Takes a published name away; the namespace lives on while anything else
     /// holds it. Not an error when it is gone already.
     pub fn unpublish(&self, sort: Sort, name: &str) -> io::Result<()> {

@@ -348,7 +348,10 @@ fn sets_host(op: &Op) -> bool {
 /// The place an op is done at.
 pub(super) fn op_place(op: &Op) -> Place {
     match op {
-        Op::Add { object } | Op::Remove { object } | Op::Set { to: object, .. } => object.place(),
+        Op::Add { object }
+        | Op::Remove { object }
+        | Op::Set { to: object, .. }
+        | Op::Mark { object, .. } => object.place(),
         Op::AddPair { first, .. } | Op::RemovePair { first, .. } => first.id.place.clone(),
     }
 }
@@ -385,6 +388,6 @@ fn requests(op: &Op, site: &Site) -> Result<Vec<Request>, UnknownInterface> {
             Object::Qdisc(o) => one(o.remove(names)?),
             _ => Ok(Vec::new()),
         },
-        Op::AddPair { .. } | Op::RemovePair { .. } => Ok(Vec::new()),
+        Op::AddPair { .. } | Op::RemovePair { .. } | Op::Mark { .. } => Ok(Vec::new()),
     }
 }

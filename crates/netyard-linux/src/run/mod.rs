@@ -19,6 +19,7 @@ mod configure;
 mod down;
 mod entourage;
 mod interfaces;
+mod mark;
 mod moving;
 mod namespaces;
 mod originals;
@@ -263,6 +264,7 @@ impl<'a> Run<'a> {
             Phase::Configure => self.configure(ops),
             Phase::Processes => self.processes(ops),
             Phase::Commands => self.commands(ops),
+            Phase::Marks => self.marks(ops),
         }
     }
 
@@ -487,6 +489,7 @@ fn phase_of(op: &Op) -> Phase {
     match op {
         Op::Remove { .. } | Op::RemovePair { .. } => Phase::Remove,
         Op::AddPair { .. } => Phase::Interfaces,
+        Op::Mark { .. } => Phase::Marks,
         Op::Add { object } | Op::Set { to: object, .. } => match object {
             Object::Namespace(_) | Object::File(_) | Object::Table(_) => Phase::Namespaces,
             Object::Sysctl(o) if o.interface.is_none() => Phase::Namespaces,

@@ -10,13 +10,17 @@ pub(super) fn could_not(op: &Op) -> String {
     let verb = match op {
         Op::Add { .. } | Op::AddPair { .. } => "create",
         Op::Set { .. } => "change",
+        Op::Mark { .. } => "take over",
         Op::Remove { .. } | Op::RemovePair { .. } => "remove",
     };
     match op {
         Op::AddPair { first, second } | Op::RemovePair { first, second } => {
             format!("could not {verb} the pair `{}` and `{}`", first.id, second.id)
         }
-        Op::Add { object } | Op::Remove { object } | Op::Set { to: object, .. } => {
+        Op::Add { object }
+        | Op::Remove { object }
+        | Op::Set { to: object, .. }
+        | Op::Mark { object, .. } => {
             let (what, name) = name(object);
             let verb = match (verb, object) {
                 ("create", Object::Sysctl(_)) => "set",

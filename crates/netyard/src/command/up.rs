@@ -103,7 +103,7 @@ fn changes(plan: &Plan) -> String {
     for step in plan.steps() {
         match &step.op {
             Op::Add { .. } | Op::AddPair { .. } => counts[0] += 1,
-            Op::Set { .. } => counts[1] += 1,
+            Op::Set { .. } | Op::Mark { .. } => counts[1] += 1,
             Op::Remove { .. } | Op::RemovePair { .. } => counts[2] += 1,
         }
     }

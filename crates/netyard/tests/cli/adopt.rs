@@ -113,3 +113,73 @@ alone! { Root, fn what_is_not_in_the_file_is_said_and_so_is_what_never_happens()
     assert!(!text.contains("192.0.2"), "{text}");
     assert_eq!(out("nft -a list ruleset | sed 's/packets .* bytes [0-9]*//'"), before);
 }}
+
+/// What the kernel says of who made what, in each namespace, and what stands for those.
+fn marks() -> String {
+    out(r#"for netns in $(ls /run/netns) host; do
+            case $netns in host) in=;; *) in="nsenter --net=/run/netns/$netns";; esac
+            echo "= $netns"
+            $in ip -o link | grep -oE '^[0-9]+: [^ ]+|group [^ ]+|alias .*'
+            $in ip route; $in ip -6 route | sed 's/expires [^ ]* //'
+            $in ip -o -6 address | grep -v tentative | sed 's/valid_lft.*//'
+         done
+         stat -c '%n %F' /run/netns/*
+         ls /run/netyard.ns /var/lib/netyard 2>/dev/null || true"#)
+}
+
+alone! { Root, fn a_taking_over_that_is_killed_is_given_back_by_the_next_command() {
+    out(BY_HAND);
+    seen_when(is_settled);
+    let site = Site::new("yard: empty\n");
+    site.ok("adopt --yard mine -o mine.yaml");
+    let before = marks();
+    let killed_at = |moment: &str| {
+        let killed = site.netyard("up --adopt -f mine.yaml").env("NETYARD_KILL", moment).output();
+        assert!(!killed.expect("the binary").status.success(), "{moment}: it was not killed");
+        let half = marks();
+        assert!(moment == "before:0" || half.contains("netyard:mine"), "{moment}: {half}");
+    };
+    // The host's marks, those of two nodes, and the end of all.
+    for moment in ["before:0", "after:0", "before:1", "after:1", "before:2", "after:2", "before:3"] {
+        killed_at(moment);
+        let said = site.run("down -f mine.yaml");
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.contains("was cut off: what it had taken over is as it was before"), "{moment}: {said}");
+        assert_eq!(marks(), before, "{moment}");
+    }
+    killed_at("after:1");
+    site.ok("up --adopt -f mine.yaml");
+    site.ok("plan --check -f mine.yaml");
+    assert_eq!(out("stat -c %F /run/netns/a").trim(), "symbolic link");
+    site.ok("down -f mine.yaml");
+    assert_eq!(out("ip netns list; ls /run/netyard.ns 2>/dev/null || true"), "");
+}}
+
+alone! { Root, fn a_mark_that_the_kernel_refuses_takes_the_others_back() {
+    out(BY_HAND);
+    seen_when(is_settled);
+    let site = Site::new("yard: empty\n");
+    site.ok("adopt --yard mine -o mine.yaml");
+    let (mut before, mut refused) = (marks(), 0);
+    for at in 1..60 {
+        let fault = format!("EPERM@{at}");
+        let up = site.netyard("up --adopt -f mine.yaml").env("NETYARD_FAULT", &fault).output().expect("the binary");
+        let said = String::from_utf8_lossy(&up.stderr).into_owned();
+        if said.contains("could not take over") {
+            refused += 1;
+        } else if marks() != before {
+            // All marks were set: what was refused came before them, or after.
+            if refused > 0 {
+                break;
+            }
+            site.ok("down -f mine.yaml");
+            out(BY_HAND);
+            seen_when(is_settled);
+            out(&format!("rm {}", site.path().join("mine.yaml").display()));
+            site.ok("adopt --yard mine -o mine.yaml");
+            before = marks();
+        }
+        assert_eq!(marks(), before, "{fault}: {said}");
+    }
+    assert!(refused > 10, "only {refused} marks were refused");
+}}

@@ -100,7 +100,7 @@ fn settings(subject: &Subject<'_>, papers: &mut Papers) {
 fn is_left(subject: &Subject<'_>, op: &Op) -> bool {
     let object = match op {
         Op::Add { object } | Op::Remove { object } | Op::Set { to: object, .. } => object,
-        Op::AddPair { .. } | Op::RemovePair { .. } => return true,
+        Op::AddPair { .. } | Op::RemovePair { .. } | Op::Mark { .. } => return true,
     };
     match object {
         Object::File(_) | Object::Process(_) => false,

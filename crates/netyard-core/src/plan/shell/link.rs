@@ -1,7 +1,7 @@
 //! `ip link`: interfaces as commands.
 
 use super::unit::quoted;
-use super::{ShellNames, is_tuntap};
+use super::{ShellNames, Signs, is_tuntap};
 use crate::interface::{
     BondMode, Bridge, BridgePort, Interface, Kind, MacvlanMode, Vxlan, WlanRole,
 };
@@ -177,6 +177,13 @@ pub(super) fn add_pair(names: &ShellNames, a: &Interface, b: &Interface) -> Vec<
 }
 
 /// Takes an interface away, or gives it back.
+/// What an interface says of who made it.
+pub(super) fn mark(names: &ShellNames, o: &Interface, to: &Signs) -> Vec<String> {
+    let ip = names.tool("ip", &o.id.place);
+    let name = quoted(o.kernel_name.as_str());
+    vec![format!("{ip} link set dev {name} alias {} group {}", quoted(&to.alias), to.group)]
+}
+
 pub(super) fn remove(names: &ShellNames, o: &Interface) -> Vec<String> {
     let (ip, name) = (names.tool("ip", &o.id.place), quoted(o.kernel_name.as_str()));
     match &o.kind {

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Op;
+use super::{Op, Signs};
 use crate::interface::Kind;
 use crate::name::{FullName, InterfaceName};
 use crate::state::{
@@ -126,7 +126,22 @@ impl Op {
             Self::Remove { object } => commands(names, Verb::Remove, None, object),
             Self::AddPair { first, second } => link::add_pair(names, first, second),
             Self::RemovePair { first, .. } => link::remove(names, first),
+            Self::Mark { object, to, .. } => mark(names, object, to),
         }
+    }
+}
+
+/// What an object is to say of who made it.
+fn mark(names: &ShellNames, object: &Object, to: &Signs) -> Vec<String> {
+    let protocol = |line: String| vec![format!("{line} proto {}", to.protocol)];
+    match object {
+        Object::Interface(o) => link::mark(names, o, to),
+        Object::Address(o) if o.net.addr().is_ipv6() => protocol(address(names, Verb::Set, o)),
+        Object::Route(o) => {
+            let line = route(names, Verb::Set, o);
+            protocol(line)
+        }
+        _ => Vec::new(),
     }
 }
 
