@@ -25,8 +25,10 @@ pub fn parse(record: &Record, report: &mut Report) -> Option<ContainerSpec> {
     if let (Some(span), Root::Directory(_)) = (record.place("partition"), &root.value) {
         report.push(say::no_partition(span));
     }
+    let nothing_said = command.is_none() && !record.has("boot") && profile == Profile::None;
     Some(ContainerSpec {
         span: record.span,
+        as_image_says: nothing_said && matches!(root.value, Root::Image(_)),
         root,
         partition,
         profile,

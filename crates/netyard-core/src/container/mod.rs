@@ -59,7 +59,7 @@ pub static SHAPE: Shape = Shape {
         Field::new(
             "boot",
             Type::Bool,
-            "Its own init is started; so it is where there is no `command`.",
+            "Its own init is started; so it is where there is no `command`, and no OCI image says what is run.",
         ),
         Field::new(
             "command",
@@ -143,6 +143,8 @@ pub struct ContainerSpec {
     pub profile: Profile,
     /// `command:`; none where it boots.
     pub command: Option<Vec<String>>,
+    /// Nothing is said of what is started: an OCI image may say it.
+    pub as_image_says: bool,
     /// `capabilities:`, with what its profile needs.
     pub capabilities: Vec<String>,
     /// `binds:`.

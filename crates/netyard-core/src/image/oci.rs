@@ -2,7 +2,7 @@
 //!
 //! Source: the OCI image specification 1.1 (`image-layout.md`, `manifest.md`).
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The file that says that a directory is a layout.
 pub const MARK: &str = "oci-layout";
@@ -52,7 +52,7 @@ pub struct Manifest {
 }
 
 /// How an image is run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Run {
     /// The program and its first arguments.
@@ -65,6 +65,30 @@ pub struct Run {
     pub working_dir: String,
     /// Who runs it: a name or a number, maybe with a group.
     pub user: String,
+}
+
+impl Run {
+    /// The program and its arguments; empty where the image says none.
+    pub fn argv(&self) -> Vec<String> {
+        [&self.entrypoint, &self.cmd].into_iter().flatten().flatten().cloned().collect()
+    }
+
+    /// Its environment, without what is no `NAME=value`.
+    pub fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.env.iter().flatten().filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(name, _)| !name.is_empty())
+    }
+
+    /// Who runs it, where that is not root; a group is the user's own.
+    pub fn user(&self) -> Option<&str> {
+        let user = self.user.split(':').next().unwrap_or_default();
+        Some(user).filter(|user| !["", "0", "root"].contains(user))
+    }
+
+    /// The directory in which it begins.
+    pub fn directory(&self) -> Option<&str> {
+        Some(self.working_dir.as_str()).filter(|path| path.starts_with('/'))
+    }
 }
 
 #[derive(Deserialize)]
@@ -210,6 +234,17 @@ mod tests {
         for bad in ["sha256:../../etc/passwd", "sha256:", "sha512:00", "", "sha256:ABC"] {
             assert_eq!(with(bad).path(), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_run_is_the_entrypoint_with_its_arguments() {
+        let text = r#"{"config":{"Entrypoint":["/bin/web"],"Cmd":["-p","80"],
+            "Env":["A=b=c","=x","none"],"User":"www:www","WorkingDir":"/srv"}}"#;
+        let run = run(text.as_bytes()).unwrap();
+        assert_eq!(run.argv(), ["/bin/web", "-p", "80"]);
+        assert_eq!(run.environment().collect::<Vec<_>>(), [("A", "b=c")]);
+        assert_eq!((run.user(), run.directory()), (Some("www"), Some("/srv")));
+        assert_eq!(Run { user: "0:0".into(), ..Run::default() }.user(), None);
     }
 
     #[test]

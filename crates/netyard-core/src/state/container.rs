@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::oci::Run;
+
 /// What systemd-nspawn is told of a node's container. The namespace is made and
 /// wired before, and handed over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub struct Container {
     pub profile: Profile,
     /// What is started in it: none where it boots.
     pub command: Option<Vec<String>>,
+    /// An OCI image that says what is run in it is believed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_image_says: bool,
     /// The user that the command runs as.
     pub user: Option<String>,
     /// Capabilities beyond those that nspawn leaves: `CAP_NET_ADMIN`.
@@ -129,6 +134,8 @@ pub struct Berth {
     pub registered: bool,
     /// What it sees of the host beside what the user said.
     pub binds: Vec<Bind>,
+    /// The directory in it where its command begins.
+    pub directory: Option<String>,
 }
 
 impl Container {
@@ -169,6 +176,9 @@ impl Container {
         if let Some(id) = berth.machine_id.as_ref().or(self.machine_id.as_ref()) {
             add(format!("--uuid={id}"));
         }
+        if let Some(directory) = &berth.directory {
+            add(format!("--chdir={directory}"));
+        }
         if let Some(user) = &self.user {
             add(format!("--user={user}"));
         }
@@ -195,6 +205,19 @@ impl Container {
             }
         }
         argv
+    }
+
+    /// The container with what its image says of how it is run, and the environment
+    /// with what that adds; as it is where the file says what is run.
+    pub fn run_as(&self, run: &Run, environment: &mut BTreeMap<String, String>) -> Self {
+        let argv = run.argv();
+        if !self.as_image_says || argv.is_empty() {
+            return self.clone();
+        }
+        for (name, value) in run.environment() {
+            environment.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+        Self { command: Some(argv), user: run.user().map(str::to_owned), ..self.clone() }
     }
 
     /// What nspawn itself finds in its environment.
@@ -246,6 +269,7 @@ mod tests {
             root: Root::Directory("/srv/gw".into()),
             profile: Profile::Openwrt,
             command: None,
+            as_image_says: false,
             user: None,
             capabilities: vec!["CAP_NET_ADMIN".into()],
             binds: vec![Bind { from: "/srv/a:b".into(), to: "/mnt".into(), read_only: true }],
@@ -260,7 +284,7 @@ mod tests {
 
     fn berth(registered: bool) -> Berth {
         let (netns, root) = ("/run/netns/y-gw".into(), "/srv/gw".into());
-        Berth { netns, root, machine_id: None, registered, binds: Vec::new() }
+        Berth { netns, root, machine_id: None, registered, binds: Vec::new(), directory: None }
     }
 
     #[test]

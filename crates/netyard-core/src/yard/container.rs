@@ -33,6 +33,7 @@ pub(super) fn process(
         partition: spec.partition,
         profile: spec.profile,
         command: spec.command.clone(),
+        as_image_says: spec.as_image_says,
         user: spec.care.user.clone(),
         capabilities: spec.capabilities.clone(),
         binds: spec.binds.clone(),

@@ -109,6 +109,21 @@ pub fn unpack(
     wish: Wish,
     told: &mut dyn FnMut(Step),
 ) -> Result<Unpacked, Error> {
+    unpack_and_note(source, into, wish, told, &mut |_| Ok(()))
+}
+
+/// The same; `noted` hears what became of the image when all is there but the name
+/// `into`.
+///
+/// # Errors
+/// As [`unpack`], and when noting fails.
+pub(crate) fn unpack_and_note(
+    source: &Path,
+    into: &Path,
+    wish: Wish,
+    told: &mut dyn FnMut(Step),
+    noted: &mut dyn FnMut(&Unpacked) -> std::io::Result<()>,
+) -> Result<Unpacked, Error> {
     let (image, is_directory) = open(source)?;
     let mut place = Place::take(into)?;
     let made = if is_directory {
@@ -116,6 +131,7 @@ pub fn unpack(
     } else {
         of_file(image, source, wish, &mut place, told)?
     };
+    noted(&made).map_err(|error| Error::system("could not note how the image is run", error))?;
     place.become_whole()?;
     Ok(made)
 }

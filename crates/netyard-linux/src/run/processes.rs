@@ -134,7 +134,12 @@ impl Run<'_> {
         let wish = crate::image::Wish { partition: container.partition };
         let log = self.shelf.dir(&process.place, &process.name).join(LOG);
         let mut log = crate::image::Log::open(&log).map_err(|e| refused_by_system(op, e))?;
-        let made = crate::image::unpack(image, &root, wish, &mut |step| log.hear(step));
+        let mut note = |made: &crate::image::Unpacked| match &made.run {
+            Some(run) => supervise::keep_run(self.shelf, process, run),
+            None => Ok(()),
+        };
+        let mut told = |step| log.hear(step);
+        let made = crate::image::unpack_and_note(image, &root, wish, &mut told, &mut note);
         log.end(image, made.as_ref().ok());
         made.map_err(|error| error.doing(op))?;
         Ok(true)

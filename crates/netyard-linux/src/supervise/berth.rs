@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use netyard_core::image::oci::Run;
 use netyard_core::name::fnv1a;
 use netyard_core::state::{Berth, Bind, Container, Process, Profile, Ready, Root};
 use rustix::fs::FlockOperation;
@@ -62,6 +63,10 @@ impl Start {
             }
         }
         binds.extend(etc.map(files_for_etc).transpose()?.into_iter().flatten());
+        let mut environment = process.environment.clone();
+        let run = how_it_is_run(shelf, process, container)?;
+        let container = &container.run_as(&run, &mut environment);
+        environment.insert(MARK.to_owned(), mark.to_owned());
         let registered = has_systemd();
         let berth = Berth {
             netns: format!("/proc/{}/fd/{}", std::process::id(), net.as_raw_fd()),
@@ -69,9 +74,8 @@ impl Start {
             machine_id: Some(machine_id),
             registered,
             binds,
+            directory: run.directory().filter(|_| container.as_image_says).map(str::to_owned),
         };
-        let mut environment = process.environment.clone();
-        environment.insert(MARK.to_owned(), mark.to_owned());
         let cgroups = if registered { Vec::new() } else { cgroups(container)? };
         Ok(Self {
             argv: container.argv(&berth, &environment, process.ready == Ready::Notify),
@@ -86,6 +90,28 @@ pub(crate) fn root(shelf: &Shelf, process: &Process, container: &Container) -> P
     match &container.root {
         Root::Directory(path) => PathBuf::from(path),
         Root::Image(_) => shelf.data(&process.place, &process.name).join("root"),
+    }
+}
+
+/// The file in which the first start keeps what an image says of how it is run.
+fn run_file(shelf: &Shelf, process: &Process) -> PathBuf {
+    shelf.data(&process.place, &process.name).join("run.json")
+}
+
+/// Keeps what an image says of how it is run.
+pub(crate) fn keep_run(shelf: &Shelf, process: &Process, run: &Run) -> io::Result<()> {
+    write_atomically(&run_file(shelf, process), &serde_json::to_vec(run)?, 0o600)
+}
+
+/// What the image said; nothing where it is asked for nothing, or is no OCI image.
+fn how_it_is_run(shelf: &Shelf, process: &Process, container: &Container) -> io::Result<Run> {
+    if !container.as_image_says {
+        return Ok(Run::default());
+    }
+    match fs::read(run_file(shelf, process)) {
+        Ok(text) => Ok(serde_json::from_slice(&text)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Run::default()),
+        Err(error) => Err(error),
     }
 }
 
@@ -113,8 +139,9 @@ pub(super) fn check(
         let hint = "its files must be there before: unpack them, or write `image`";
         return refused(format!("there is no directory `{}`", root.display()), hint);
     }
+    let boots = container.boots() && how_it_is_run(shelf, process, container)?.argv().is_empty();
     let says_what_it_is = ["etc/os-release", "usr/lib/os-release"];
-    if container.boots() && !says_what_it_is.iter().any(|file| is_there(&root.join(file))) {
+    if boots && !says_what_it_is.iter().any(|file| is_there(&root.join(file))) {
         let why = format!("`{}` has no os-release: it is no system that boots", root.display());
         return refused(why, "write `command`, or make /etc/os-release in it");
     }

@@ -33,7 +33,7 @@ pub mod start;
 mod unit;
 mod watched;
 
-pub(crate) use berth::{root, sweep};
+pub(crate) use berth::{keep_run, root, sweep};
 pub(crate) use client::{Supervisor, clear_leftovers};
 pub use guard::{SUBCOMMAND, run};
 pub(crate) use identity::{Identity, hold_all};

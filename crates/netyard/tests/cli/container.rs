@@ -345,3 +345,40 @@ alone! { Machine, fn the_page_of_a_guest_is_reached_by_a_forwarded_port_and_by_a
     site.ok("test");
     site.ok("down");
 } }
+
+alone! { Machine, fn an_oci_image_is_run_as_it_says() {
+    const TEXT: &str = "
+yard: YARD
+networks: { lan: { prefix: 10.4.0.0/24 } }
+nodes:
+  web:
+    container: { image: ROOT/oci, environment: { PORT: '8080' }, ready: { tcp: 8080 } }
+    interfaces: { eth0: { network: lan, address: 10.4.0.2/24 } }
+  c: { interfaces: { eth0: { network: lan, address: 10.4.0.3/24 } } }
+";
+    let site = Site::new("");
+    let tree = site.path().join("tree");
+    guest::tree(&tree);
+    // Nothing that boots: only its configuration says what it is for.
+    fs::remove_file(tree.join("etc/os-release")).expect("a file");
+    fs::create_dir_all(tree.join("srv/www")).expect("a directory");
+    fs::write(tree.join("srv/www/page"), "from the image").expect("a page");
+    let run = r#"{"Entrypoint":["/bin/sh","-c"],"Cmd":["exec httpd -f -p $PORT -h $HOMEPAGE"],
+        "Env":["PORT=80","HOMEPAGE=www"],"WorkingDir":"/srv"}"#;
+    guest::layout(&tree, &site.path().join("oci"), run);
+    site.file(&filled(&site, "asitsays", TEXT));
+    let before = world(&site, "asitsays");
+    site.ok("up");
+    site.ok("plan --check");
+    let page = || site.ok("exec c -- wget -qO- http://10.4.0.2:8080/page");
+    assert_eq!(page(), "from the image");
+    site.ok("restart web container");
+    until("the page", || site.run("exec c -- wget -qO- http://10.4.0.2:8080/page").status.success());
+    // With `boot: true` it would be another thing, which it is not.
+    site.file(&filled(&site, "asitsays", TEXT).replace("environment", "boot: true, environment"));
+    let refused = site.run("up");
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && words.contains("it is no system that boots"), "{words}");
+    site.ok("down");
+    unchanged(&site, "asitsays", &before);
+}}

@@ -74,6 +74,23 @@ pub fn disk(tree: &Path, image: &Path) {
     fs::remove_file(part).expect("a file");
 }
 
+/// An OCI layout at `image` of one layer, the files of `tree`; `run` is how its
+/// configuration says that it is run, in JSON.
+pub fn layout(tree: &Path, image: &Path, run: &str) {
+    const MAKE: &str = r#"
+set -e; mkdir -p "$2/blobs/sha256"; cd "$2"
+blob() { s=$(sha256sum < "$1" | cut -d' ' -f1); size=$(stat -c %s "$1"); mv "$1" blobs/sha256/$s; }
+tar -C "$1" -cf l .; blob l
+layer="{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"sha256:$s\",\"size\":$size}"
+printf '{"os":"linux","config":%s}' "$3" > c; blob c
+config="{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"sha256:$s\",\"size\":$size}"
+echo "{\"schemaVersion\":2,\"config\":$config,\"layers\":[$layer]}" > m; blob m
+echo "{\"schemaVersion\":2,\"manifests\":[{\"digest\":\"sha256:$s\",\"size\":$size}]}" > index.json
+echo '{"imageLayoutVersion":"1.0.0"}' > oci-layout"#;
+    let made = Command::new("sh").args(["-c", MAKE, "sh"]).args([tree, image]).arg(run).status();
+    assert!(made.expect("a shell").success());
+}
+
 fn write(at: &Path, name: &str, content: &str, mode: u32) {
     let path = at.join(name);
     fs::write(&path, content).expect("a file");

@@ -207,6 +207,7 @@ pub(super) fn container(
         machine_id: None,
         registered: true,
         binds,
+        directory: None,
     };
     let head = subject.head(&TARGET, &format!("Container {} of", o.place), &[]);
     let settings = settings(o, container, &berth)?;

@@ -64,6 +64,7 @@ fn start_container(container: &Container, o: &Process) -> Vec<String> {
         machine_id: None,
         registered: true,
         binds: Vec::new(),
+        directory: None,
     };
     let argv = container.argv(&berth, &o.environment, o.ready == Ready::Notify);
     let surroundings = container.surroundings();
