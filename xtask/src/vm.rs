@@ -184,7 +184,9 @@ struct TestBinary {
 
 fn build_tests(root: &Path) -> Result<Built, Box<dyn Error>> {
     let mut arguments = vec!["build", "--locked", "--message-format=json-render-diagnostics"];
-    arguments.extend(["--package", "netyard-linux", "--package", "netyard", "--bins"]);
+    // The whole workspace, as the native tests are built: with the features of a part of
+    // it, what they use would be compiled once more.
+    arguments.extend(["--workspace", "--bins"]);
     let declared = declared_targets(root)?;
     for target in TARGETS.iter().filter(|target| declared.contains(**target)) {
         arguments.extend(["--test", target]);
