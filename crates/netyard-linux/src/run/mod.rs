@@ -44,6 +44,7 @@ use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind, Undone};
 use crate::files::Files;
+use crate::image::Step as ImageStep;
 use crate::journal::{Entry, Journal};
 use crate::keeper::Keeper;
 use crate::netlink::{Batch, Failure, Socket};
@@ -61,7 +62,7 @@ pub(crate) use namespaces::{down_interfaces, drop_and_wait, lo_mark};
 const WORTH_A_THREAD: usize = 256;
 
 /// How far a command is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Progress {
     /// So many of so many steps are done.
     Steps {
@@ -70,6 +71,8 @@ pub enum Progress {
         /// Of these.
         of: usize,
     },
+    /// It makes the files of a container of their image.
+    Image(ImageStep),
     /// It is taking back what it did.
     Undoing,
     /// It compares the host with the file.
@@ -218,7 +221,7 @@ impl<'a> Run<'a> {
             }
             kill_switch(number, "before");
             let ops: Vec<&Op> = batch.steps.iter().map(|step| &step.op).collect();
-            let mut failed = self.execute(batch.phase, &ops);
+            let mut failed = self.execute(batch.phase, &ops, progress);
             let last = plan.batches.get(number + 1).is_none_or(|next| next.phase != batch.phase);
             if failed.is_empty() && last {
                 failed = self.finish_phase(plan, number);
@@ -246,7 +249,12 @@ impl<'a> Run<'a> {
     }
 
     /// Does ops of one batch; those that fail do not keep the others from being done.
-    fn execute(&mut self, phase: Phase, ops: &[&Op]) -> Vec<Failed> {
+    fn execute(
+        &mut self,
+        phase: Phase,
+        ops: &[&Op],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Vec<Failed> {
         match phase {
             Phase::Remove => {
                 let left = self.bonds_left(ops);
@@ -262,7 +270,7 @@ impl<'a> Run<'a> {
                 failed
             }
             Phase::Configure => self.configure(ops),
-            Phase::Processes => self.processes(ops),
+            Phase::Processes => self.processes(ops, progress),
             Phase::Commands => self.commands(ops),
             Phase::Marks => self.marks(ops),
         }
@@ -340,7 +348,7 @@ impl<'a> Run<'a> {
         }
         self.lenient = true;
         for (phase, ops) in by_phase(&ops) {
-            let mut failed = self.execute(phase, &ops);
+            let mut failed = self.execute(phase, &ops, &mut |_| ());
             let places: Vec<Place> = self.pending.keys().cloned().collect();
             for place in places {
                 failed.extend(self.send_at(&place, Vec::new(), &[]));

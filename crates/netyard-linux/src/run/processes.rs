@@ -8,7 +8,7 @@ use netyard_core::plan::Op;
 use netyard_core::service::client;
 use netyard_core::state::{InterfaceId, Need, Object, Place, Process, Ready, Root};
 
-use super::{Failed, Run, refused_by_system, words};
+use super::{Failed, Progress, Run, refused_by_system, words};
 use crate::error::{Error, ErrorKind};
 use crate::netns::Sort;
 use crate::supervise::{
@@ -18,7 +18,11 @@ use crate::supervise::{
 impl Run<'_> {
     /// Starts processes, or makes them what they shall be; returns when they are
     /// ready.
-    pub(super) fn processes(&mut self, ops: &[&Op]) -> Vec<Failed> {
+    pub(super) fn processes(
+        &mut self,
+        ops: &[&Op],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Vec<Failed> {
         // A process finds the network ready.
         if let Err(error) = self.flush_carriers() {
             let error = Error::system("could not wait for the carriers", error);
@@ -29,10 +33,10 @@ impl Run<'_> {
         for (index, op) in ops.iter().enumerate() {
             let done = match op {
                 Op::Add { object: Object::Process(o) } => {
-                    self.start_process(op, o).map(|()| started.push((index, o)))
+                    self.start_process(op, o, progress).map(|()| started.push((index, o)))
                 }
                 Op::Set { from: Object::Process(from), to: Object::Process(to) } => {
-                    let restarted = self.change_process(op, from, to);
+                    let restarted = self.change_process(op, from, to, progress);
                     restarted.map(|restarted| started.extend(restarted.then_some((index, to))))
                 }
                 op => Err(words::lost(op, "it is no process")),
@@ -84,11 +88,16 @@ impl Run<'_> {
         Some(Spaces { net: Some(file(Sort::Net)), uts })
     }
 
-    fn start_process(&mut self, op: &Op, process: &Process) -> Result<(), Error> {
+    fn start_process(
+        &mut self,
+        op: &Op,
+        process: &Process,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), Error> {
         let shelf = self.shelf;
         let failed = |e| refused_by_system(op, e);
         supervise::check(process, shelf).map_err(|why| not_started(op, why))?;
-        if self.unpack(op, process)? {
+        if self.unpack(op, process, progress)? {
             supervise::check(process, shelf).map_err(|why| not_started(op, why))?;
         }
         self.must_be_free(op, process)?;
@@ -122,7 +131,12 @@ impl Run<'_> {
     }
 
     /// Makes the files of a container of its image, the first time; true where it did.
-    fn unpack(&mut self, op: &Op, process: &Process) -> Result<bool, Error> {
+    fn unpack(
+        &mut self,
+        op: &Op,
+        process: &Process,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<bool, Error> {
         let Some(container) = process.container() else { return Ok(false) };
         let root = supervise::root(self.shelf, process, container);
         let Root::Image(image) = &container.root else { return Ok(false) };
@@ -138,7 +152,10 @@ impl Run<'_> {
             Some(run) => supervise::keep_run(self.shelf, process, run),
             None => Ok(()),
         };
-        let mut told = |step| log.hear(step);
+        let mut told = |step| {
+            log.hear(step);
+            progress(Progress::Image(step));
+        };
         let made = crate::image::unpack_and_note(image, &root, wish, &mut told, &mut note);
         log.end(image, made.as_ref().ok());
         made.map_err(|error| error.doing(op))?;
@@ -228,7 +245,13 @@ impl Run<'_> {
     }
 
     /// True where it was started anew.
-    fn change_process(&mut self, op: &Op, from: &Process, to: &Process) -> Result<bool, Error> {
+    fn change_process(
+        &mut self,
+        op: &Op,
+        from: &Process,
+        to: &Process,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<bool, Error> {
         let shelf = self.shelf;
         let failed = |e| refused_by_system(op, e);
         let signal = from.reload_to(to).and_then(|name| crate::process::signal(&name));
@@ -246,7 +269,7 @@ impl Run<'_> {
         }
         supervise::check(to, shelf).map_err(|why| not_started(op, why))?;
         self.stop_process(op, from)?;
-        self.start_process(op, to)?;
+        self.start_process(op, to, progress)?;
         Ok(true)
     }
 
@@ -367,7 +390,7 @@ impl Run<'_> {
     pub(crate) fn restart_process(&mut self, process: &Process) -> Result<(), Error> {
         let op = Op::Add { object: process.clone().into() };
         self.stop_process(&op, process)?;
-        self.start_process(&op, process)?;
+        self.start_process(&op, process, &mut |_| ())?;
         self.wait_until_ready(&op, process)
     }
 }

@@ -39,6 +39,7 @@ impl Progress {
         }
         match at {
             At::Steps { done, of } => self.show("changing", Some((done, of))),
+            At::Image(step) => self.show_image(step.what, step.done, step.of),
             At::Undoing => self.show("undoing", None),
             At::Verifying => self.show("verifying", None),
         }
@@ -64,6 +65,28 @@ impl Progress {
             bar.set_position(done as u64);
         }
     }
+}
+
+/// Bytes of a mebibyte.
+const MEBIBYTE: u64 = 1 << 20;
+
+impl Progress {
+    /// An image takes longer than all else: in mebibytes.
+    fn show_image(&mut self, what: &'static str, done: u64, of: Option<u64>) {
+        let of = of.map(|of| of.div_ceil(MEBIBYTE));
+        if !self.on_terminal && self.part != what {
+            note(&image_words(what, of));
+            self.part = what;
+        }
+        if self.on_terminal {
+            self.show(what, Some(((done / MEBIBYTE) as usize, of.unwrap_or_default() as usize)));
+        }
+    }
+}
+
+fn image_words(what: &str, mebibytes: Option<u64>) -> String {
+    let size = mebibytes.map(|of| format!(": {of} MiB")).unwrap_or_default();
+    format!("{what} an image{size}")
 }
 
 impl Drop for Progress {
@@ -98,5 +121,24 @@ pub fn above(write: impl FnOnce()) {
     match bar {
         Some(bar) => bar.suspend(write),
         None => write(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_told_once_with_its_size() {
+        let long_ago = Instant::now().checked_sub(PATIENCE).expect("a clock that has run a while");
+        let mut progress = Progress { started: long_ago, on_terminal: false, part: "", bar: None };
+        let step = |done| netyard_linux::image::Step { what: "copying", done, of: Some(3 << 20) };
+        progress.at(At::Image(step(0)));
+        assert_eq!(progress.part, "copying");
+        progress.at(At::Image(step(1 << 20)));
+        assert_eq!(image_words("copying", Some(3)), "copying an image: 3 MiB");
+        assert_eq!(image_words("copying", None), "copying an image");
+        progress.at(At::Verifying);
+        assert_eq!(progress.part, "verifying");
     }
 }
