@@ -299,3 +299,26 @@ fn an_ipv6_route_that_leads_over_one_with_a_source_goes_before_it() {
     let over = position("route del fd06::/64").expect("a step of its own");
     assert!(over < position("route del fd05::/64").unwrap(), "{steps:#?}");
 }
+
+#[test]
+fn an_impairments_line_says_the_queue_that_netyard_gives_it() {
+    let r1 = node("r1");
+    let line = |impairment: Impairment, mtu: u32| {
+        let eth0 = Interface { mtu: Some(mtu), ..interface(&r1, "eth0", Kind::Dummy) };
+        let qdisc = Object::Qdisc(Qdisc { interface: eth0.id.clone(), impairment });
+        let state: State = [namespace(&r1), on(eth0), qdisc].into_iter().collect();
+        let names = ShellNames::of([&state]);
+        let steps = plan(&State::default(), &state);
+        let lines = steps.steps().flat_map(|step| step.op.shell(&names)).collect::<Vec<_>>();
+        lines.into_iter().find(|line| line.starts_with("tc ")).expect("a line of tc's")
+    };
+    let at = "tc -n home-r1 qdisc add dev eth0 root";
+    let slow = Impairment { delay: 20_000_000, ..Impairment::default() };
+    assert_eq!(line(slow, 1500), format!("{at} netem limit 6000 delay 20ms"));
+    let short = Impairment { limit: 5, ..slow };
+    assert_eq!(line(short, 1500), format!("{at} netem limit 5 delay 20ms"));
+    // A bucket holds two packets, a jumbo frame where there are some.
+    let narrow = Impairment { rate: 64_000, ..Impairment::default() };
+    assert_eq!(line(narrow, 1500), format!("{at} tbf rate 64kbit burst 3080b limit 15140b"));
+    assert_eq!(line(narrow, 9000), format!("{at} tbf rate 64kbit burst 18080b limit 15140b"));
+}

@@ -23,7 +23,7 @@ pub fn out(script: &str) -> String {
 }
 
 /// What differs from one making to the next, and what marks netyard's own.
-const FLEETING: [&str; 30] = [
+const FLEETING: [&str; 31] = [
     "ifindex",
     "link_index",
     "link_netnsid",
@@ -54,6 +54,8 @@ const FLEETING: [&str; 30] = [
     "timer",
     "port_no",
     "port_id",
+    // Of netem's random numbers: drawn anew for each that is made.
+    "seed",
 ];
 
 fn lasting(value: &Value) -> Value {

@@ -22,11 +22,13 @@ macro_rules! scripts {
 }
 
 scripts! {
-    "needs the VM tier: VLANs, WireGuard":
+    "needs the VM tier: VLANs, WireGuard, netem":
     the_script_of_aredn_builds_what_netyard_builds: uncontained("aredn");
     the_script_of_vlan_switch_builds_what_netyard_builds: example("vlan-switch");
     the_script_of_wireguard_builds_what_netyard_builds: example("wireguard");
     the_script_of_aredn_network_builds_what_netyard_builds: example("aredn-network");
+    the_script_of_impairments_builds_what_netyard_builds: example("impairments");
+    the_script_of_freifunk_gateway_builds_what_netyard_builds: example("freifunk-gateway");
 }
 
 /// Where what was seen waits for the next boot.
@@ -190,12 +192,6 @@ mod last_after {
 
 mod open {
     use super::*;
-
-    scripts! {
-        "open: no script says how many packets netem holds; the other was not compared yet":
-        the_script_of_impairments_builds_what_netyard_builds: example("impairments");
-        the_script_of_freifunk_gateway_builds_what_netyard_builds: example("freifunk-gateway");
-    }
 
     mod before {
         use super::*;

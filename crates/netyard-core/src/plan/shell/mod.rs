@@ -23,6 +23,7 @@ use crate::state::{
     Address, Command, File, InterfaceId, MAIN_TABLE, Namespace, Neighbour, NextHop, Object, Place,
     PortVlan, Qdisc, Route, RouteKind, Rule, RuleAction, State, Sysctl,
 };
+use crate::wire::qdisc::USUAL_MTU;
 use unit::{heredoc, quoted};
 
 /// What namespaces and interfaces are called in commands: by the names that the
@@ -31,6 +32,8 @@ use unit::{heredoc, quoted};
 pub struct ShellNames {
     netns: BTreeMap<Place, String>,
     interfaces: BTreeMap<InterfaceId, InterfaceName>,
+    /// MTUs other than the usual one, in bytes: a token bucket must hold a packet.
+    mtus: BTreeMap<InterfaceId, u32>,
 }
 
 impl ShellNames {
@@ -40,7 +43,10 @@ impl ShellNames {
         for object in states.into_iter().flat_map(State::objects) {
             match object {
                 Object::Namespace(o) => names.namespace(&o.place, &o.netns),
-                Object::Interface(o) => names.interface(&o.id, &o.kernel_name),
+                Object::Interface(o) => {
+                    names.interface(&o.id, &o.kernel_name);
+                    names.mtu(&o.id, o.mtu);
+                }
                 _ => {}
             }
         }
@@ -57,6 +63,13 @@ impl ShellNames {
         if kernel_name.as_str() != id.name.as_str() {
             self.interfaces.insert(id.clone(), kernel_name.clone());
         }
+    }
+
+    fn mtu(&mut self, id: &InterfaceId, mtu: Option<u32>) {
+        match mtu {
+            None | Some(USUAL_MTU) => self.mtus.remove(id),
+            Some(mtu) => self.mtus.insert(id.clone(), mtu),
+        };
     }
 
     /// The namespace's name; none for the host.
@@ -357,16 +370,13 @@ fn qdisc(names: &ShellNames, verb: Verb, o: &Qdisc) -> String {
     if verb == Verb::Remove {
         return line;
     }
-    let i = &o.impairment;
+    let i = o.impairment.settled();
     if i.qdisc() == "tbf" {
-        // 4 ms of the rate, or two full frames: what leaves at once.
-        let burst = (i.rate / 8 / 250).max(3080);
-        return format!("{line} tbf rate {} burst {burst}b latency 100ms", unit::rate(i.rate));
+        let bucket = i.bucket(names.mtus.get(&o.interface).copied().unwrap_or(USUAL_MTU));
+        let rate = unit::rate(i.rate);
+        return format!("{line} tbf rate {rate} burst {bucket}b limit {}b", i.queue());
     }
-    let mut line = line + " netem";
-    if i.limit > 0 {
-        line += &format!(" limit {}", i.limit);
-    }
+    let mut line = format!("{line} netem limit {}", i.queue());
     if i.delay > 0 || i.jitter > 0 {
         line += &format!(" delay {}", unit::duration(i.delay));
     }

@@ -77,8 +77,14 @@ impl Impairment {
     }
 
     /// The limit as the kernel has it: bytes in a token bucket, packets in netem.
-    fn queue(&self) -> u32 {
+    pub(crate) fn queue(&self) -> u32 {
         if self.is_rate_only() { tbf::limit(self) } else { netem::limit(self) }
+    }
+
+    /// What a token bucket of this rate sends at once, in bytes, on an interface of that
+    /// MTU in bytes.
+    pub(crate) fn bucket(&self, mtu: u32) -> u32 {
+        tbf::burst(self.bytes_per_second(), mtu)
     }
 }
 

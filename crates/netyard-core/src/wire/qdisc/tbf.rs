@@ -36,7 +36,7 @@ pub(super) fn limit(impairment: &Impairment) -> u32 {
 ///   late would be lost each time.
 /// * Two jumbo frames, unless that were more than 50 ms, so that a larger MTU
 ///   set later does not stop all traffic on an ordinary line.
-fn burst(rate: u64, mtu: u32) -> u32 {
+pub(super) fn burst(rate: u64, mtu: u32) -> u32 {
     let packets = 2 * (u64::from(mtu) + 40);
     let jumbo = (2 * JUMBO_FRAME).min(rate / 20);
     saturate((rate / 250).max(packets).max(jumbo))
