@@ -9,7 +9,8 @@ use netyard_core::state::{Command, InterfaceId, Object, Place, Sysctl};
 use netyard_core::wire::{Request, UnknownInterface};
 
 use super::interfaces::Pending;
-use super::{Failed, Run, is_gone, refused_by_system, words};
+use super::send::{is_gone, refused_by_system};
+use super::{Failed, Run, words};
 use crate::error::{Error, ErrorKind};
 use crate::netlink::Batch;
 use crate::netns::Inside;

@@ -28,26 +28,26 @@ mod plug;
 mod processes;
 mod radio;
 mod remove;
+mod send;
 mod table;
 mod tun;
 mod tunnel;
+mod undo;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use netyard_core::addr::Mac;
 use netyard_core::name::YardName;
-use netyard_core::plan::{Batch as Steps, Op, Phase, Plan, Step, Undo};
-use netyard_core::state::{InterfaceId, Object, Place};
+use netyard_core::plan::{Batch as Steps, Op, Phase, Plan, Step};
+use netyard_core::state::{InterfaceId, Place};
 use netyard_core::wire::link::Target;
-use rustix::io::Errno;
 
-use crate::error::{Error, ErrorKind, Undone};
+use crate::error::{Error, ErrorKind};
 use crate::files::Files;
 use crate::image::Step as ImageStep;
 use crate::journal::{Entry, Journal};
 use crate::keeper::Keeper;
-use crate::netlink::{Batch, Failure, Socket};
 use crate::netns::{Published, Worker};
 use crate::others::Others;
 use crate::place::{Site, Sites};
@@ -287,79 +287,6 @@ impl<'a> Run<'a> {
         places.into_iter().flat_map(|place| self.send_at(&place, Vec::new(), &[])).collect()
     }
 
-    /// Undoes the first `begun` batches, in the last of which steps failed; gives
-    /// the error that tells all of it.
-    fn take_back(
-        &mut self,
-        plan: &Plan,
-        begun: usize,
-        failed: Vec<Failed>,
-        journal: &mut Journal,
-    ) -> Error {
-        self.pending.clear();
-        self.flush.clear();
-        let not_done: BTreeSet<usize> =
-            failed.iter().filter(|f| !f.partly).map(|f| f.index).collect();
-        let mut undone = Undone::default();
-        for (n, batch) in plan.batches[..begun].iter().enumerate().rev() {
-            let steps = batch.steps.iter().enumerate();
-            let to_undo: Vec<&Step> = steps
-                .filter(|(i, _)| n + 1 != begun || !not_done.contains(i))
-                .map(|(_, step)| step)
-                .rev()
-                .collect();
-            self.undo(&to_undo, &mut undone);
-            let _ = journal.undone(n);
-        }
-        let mut failed = failed.into_iter();
-        let Some(first) = failed.next() else {
-            return Error::new(ErrorKind::Bug, "a batch failed without a failure");
-        };
-        let others: Vec<String> = failed.map(|f| f.error.to_string()).collect();
-        first.error.undone(undone).others(others)
-    }
-
-    /// Undoes plans that were carried out to their ends; the first of them first.
-    pub fn take_back_all(&mut self, plans: &[&Plan], journal: &mut Journal) -> Undone {
-        let mut undone = Undone::default();
-        for plan in plans {
-            for (number, batch) in plan.batches.iter().enumerate().rev() {
-                let steps: Vec<&Step> = batch.steps.iter().rev().collect();
-                self.undo(&steps, &mut undone);
-                let _ = journal.undone(number);
-            }
-        }
-        undone
-    }
-
-    fn undo(&mut self, steps: &[&Step], undone: &mut Undone) {
-        undone.of += steps.len();
-        let mut ops: Vec<&Op> = Vec::new();
-        let mut failures = 0;
-        for step in steps {
-            match &step.undo {
-                Undo::Ops { ops: more } => ops.extend(more),
-                Undo::Nothing => {}
-                Undo::Impossible { because } => {
-                    failures += 1;
-                    undone.failures.push(format!("{}: {because}", words::could_not(&step.op)));
-                }
-            }
-        }
-        self.lenient = true;
-        for (phase, ops) in by_phase(&ops) {
-            let mut failed = self.execute(phase, &ops, &mut |_| ());
-            let places: Vec<Place> = self.pending.keys().cloned().collect();
-            for place in places {
-                failed.extend(self.send_at(&place, Vec::new(), &[]));
-            }
-            failures += failed.len();
-            undone.failures.extend(failed.into_iter().map(|f| f.error.to_string()));
-        }
-        self.lenient = false;
-        undone.done += steps.len().saturating_sub(failures);
-    }
-
     /// The site of a place, which the plan says is there.
     fn site(&mut self, op: &Op, place: &Place) -> Result<&mut Site, Error> {
         self.sites.get_mut(place).ok_or_else(|| words::lost(op, format!("no namespace `{place}`")))
@@ -369,98 +296,6 @@ impl<'a> Run<'a> {
     fn target(&self, index: u32) -> Target<'a> {
         Target { yard: self.yard, index, netns: None, parent: None, master: None, bonded: false }
     }
-
-    /// Sends a batch in a place. `owners` says of which op each request is.
-    fn send(&mut self, place: &Place, batch: Batch, owners: &[usize], ops: &[&Op]) -> Vec<Failed> {
-        if batch.is_empty() {
-            return Vec::new();
-        }
-        let all = |error: &dyn Fn() -> Error| {
-            owners
-                .first()
-                .map(|&index| Failed { index, error: error(), partly: true })
-                .into_iter()
-                .collect()
-        };
-        let worker = &mut *self.worker;
-        let Some(site) = self.sites.get_mut(place) else {
-            return all(&|| Error::new(ErrorKind::Bug, format!("no namespace `{place}`")));
-        };
-        let outcome = site.socket(worker).and_then(|socket: &mut Socket| socket.run(batch));
-        match outcome {
-            Ok(outcome) => {
-                self.replies_lost |= outcome.replies_lost;
-                self.failures(outcome.failures, owners, ops)
-            }
-            Err(error) => {
-                let text = error.to_string();
-                all(&|| Error::new(ErrorKind::System, format!("could not ask the kernel: {text}")))
-            }
-        }
-    }
-
-    fn failures(&self, failures: Vec<Failure>, owners: &[usize], ops: &[&Op]) -> Vec<Failed> {
-        let mut failed: Vec<Failed> = Vec::new();
-        for failure in failures {
-            let Some(&index) = owners.get(failure.index) else { continue };
-            let Some(op) = ops.get(index) else { continue };
-            if is_removal(op) && is_gone(failure.errno) {
-                continue;
-            }
-            // One failure of a step is enough to tell.
-            if failed.last().is_some_and(|f| f.index == index) {
-                continue;
-            }
-            let first = owners.iter().position(|owner| *owner == index);
-            let partly = first != Some(failure.index);
-            failed.push(Failed { index, error: refused(op, failure), partly });
-        }
-        failed
-    }
-
-    /// Asks every link whose carrier may have come up late once more.
-    fn flush_carriers(&mut self) -> std::io::Result<()> {
-        for (place, indexes) in std::mem::take(&mut self.flush) {
-            let Some(site) = self.sites.get_mut(&place) else { continue };
-            let mut batch = Batch::default();
-            for index in indexes {
-                batch.push(crate::netlink::get_link(index));
-            }
-            // One that is gone again has no carrier to wait for.
-            site.socket(self.worker)?.run(batch)?;
-        }
-        Ok(())
-    }
-}
-
-/// The kernel's refusal of an op.
-fn refused(op: &Op, failure: Failure) -> Error {
-    let mut text = failure.text;
-    if text.is_none() && !failure.attribute.is_empty() {
-        text = Some(format!("it did not like attribute {:?} of the request", failure.attribute));
-    }
-    let error = Error::new(ErrorKind::Refused, words::could_not(op))
-        .errno(failure.errno)
-        .extack(text)
-        .doing(op);
-    match words::hint(op, failure.errno) {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
-}
-
-/// The system's refusal of an op.
-fn refused_by_system(op: &Op, error: std::io::Error) -> Error {
-    let hint = Errno::from_io_error(&error).and_then(|errno| words::hint(op, errno));
-    let error = Error::system(words::could_not(op), error).doing(op);
-    match hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
-}
-
-fn is_removal(op: &Op) -> bool {
-    matches!(op, Op::Remove { .. } | Op::RemovePair { .. })
 }
 
 /// What a step that remains says of the first attribute that differs.
@@ -477,43 +312,6 @@ pub(crate) fn still_to_do(step: &Step) -> String {
         Some(why) => format!("still to {op}: {why}"),
         None => format!("still to {op}"),
     }
-}
-
-/// The errnos by which the kernel says that what is to go is not there.
-fn is_gone(errno: Errno) -> bool {
-    matches!(
-        errno,
-        Errno::NODEV
-            | Errno::NOENT
-            | Errno::SRCH
-            | Errno::ADDRNOTAVAIL
-            | Errno::NXIO
-            | Errno::INVAL
-    )
-}
-
-/// The phase in which a single op is done.
-fn phase_of(op: &Op) -> Phase {
-    match op {
-        Op::Remove { .. } | Op::RemovePair { .. } => Phase::Remove,
-        Op::AddPair { .. } => Phase::Interfaces,
-        Op::Mark { .. } => Phase::Marks,
-        Op::Add { object } | Op::Set { to: object, .. } => match object {
-            Object::Namespace(_) | Object::File(_) | Object::Table(_) => Phase::Namespaces,
-            Object::Sysctl(o) if o.interface.is_none() => Phase::Namespaces,
-            Object::Interface(o) if o.kind != netyard_core::interface::Kind::Loopback => {
-                Phase::Interfaces
-            }
-            Object::Process(_) => Phase::Processes,
-            Object::Command(_) => Phase::Commands,
-            _ => Phase::Configure,
-        },
-    }
-}
-
-/// Runs of ops of one phase, in order.
-fn by_phase<'o>(ops: &[&'o Op]) -> Vec<(Phase, Vec<&'o Op>)> {
-    ops.chunk_by(|a, b| phase_of(a) == phase_of(b)).map(|c| (phase_of(c[0]), c.to_vec())).collect()
 }
 
 /// Ends the process as `kill -9` would, before or after a batch, on request: for

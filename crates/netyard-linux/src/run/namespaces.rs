@@ -9,7 +9,8 @@ use netyard_core::plan::Op;
 use netyard_core::state::{InterfaceId, Namespace, Object, Place};
 use netyard_core::wire::Mark;
 
-use super::{Failed, Run, refused_by_system, words};
+use super::send::{is_gone, refused, refused_by_system};
+use super::{Failed, Run, words};
 use crate::error::{Error, ErrorKind};
 use crate::keeper::Keeper;
 use crate::netlink::{Batch, Protocol, Socket};
@@ -77,7 +78,7 @@ impl Run<'_> {
         batch.push(crate::netlink::set_alias(1, &lo_mark(self.yard, &namespace.place)));
         let outcome = socket.run(batch).map_err(failed)?;
         if let Some(failure) = outcome.failures.into_iter().next() {
-            return Err(super::refused(op, failure));
+            return Err(refused(op, failure));
         }
         if namespace.place == Place::Fabric {
             self.bridges_only(net.as_fd());
@@ -311,7 +312,7 @@ pub(crate) fn down_interfaces(socket: &mut Socket, yard: &YardName) -> io::Resul
     batch.push(netyard_core::wire::link::remove_group(yard));
     let outcome = socket.run(batch)?;
     match outcome.failures.first() {
-        Some(failure) if !super::is_gone(failure.errno) => Err(failure.errno.into()),
+        Some(failure) if !is_gone(failure.errno) => Err(failure.errno.into()),
         _ => Ok(()),
     }
 }

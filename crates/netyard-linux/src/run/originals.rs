@@ -3,7 +3,8 @@
 use netyard_core::plan::Op;
 use netyard_core::state::{Object, Place};
 
-use super::{Run, refused_by_system, words};
+use super::send::refused_by_system;
+use super::{Run, words};
 use crate::error::{Error, ErrorKind};
 use crate::others::Others;
 

@@ -7,7 +7,8 @@ use netyard_core::state::{Object, Place};
 use netyard_core::wire::link::{self, Link, Target};
 use netyard_core::wire::{address, route};
 
-use super::{Failed, Run, refused_by_system, words};
+use super::send::{refused, refused_by_system};
+use super::{Failed, Run, words};
 use crate::error::{Error, ErrorKind};
 use crate::netlink::{Batch, Socket, attributes};
 use crate::record::Lent;
@@ -186,7 +187,7 @@ impl<'a> Run<'a> {
         let outcome = socket.run(batch).map_err(failed)?;
         let wrong = outcome.failures.into_iter().find(|f| f.errno != rustix::io::Errno::EXIST);
         match wrong {
-            Some(failure) => Err(super::refused(op, failure)),
+            Some(failure) => Err(refused(op, failure)),
             None => self.record.write(self.dir),
         }
     }

@@ -29,7 +29,8 @@ use rustix::io::Errno;
 
 use super::entourage::{MovingNeighbour, MovingRule};
 use super::moving::{Family, MovingAddress, MovingRoute};
-use super::{Run, refused, refused_by_system, words};
+use super::send::{refused, refused_by_system};
+use super::{Run, words};
 use crate::error::{Error, ErrorKind};
 use crate::netlink::{Batch, Failure, Socket};
 

@@ -8,7 +8,8 @@ use netyard_core::plan::Op;
 use netyard_core::service::client;
 use netyard_core::state::{InterfaceId, Need, Object, Place, Process, Ready, Root};
 
-use super::{Failed, Progress, Run, refused_by_system, words};
+use super::send::refused_by_system;
+use super::{Failed, Progress, Run, words};
 use crate::error::{Error, ErrorKind};
 use crate::netns::Sort;
 use crate::supervise::{

@@ -7,7 +7,8 @@ use netyard_core::plan::Op;
 use netyard_core::state::Place;
 use netyard_core::wire::link::Target;
 
-use super::{Run, refused, refused_by_system, words};
+use super::send::{is_gone, refused, refused_by_system};
+use super::{Run, words};
 use crate::error::{Error, ErrorKind};
 use crate::netlink::Batch;
 use crate::radio::{Air, Made};
@@ -59,7 +60,7 @@ impl<'a> Run<'a> {
         if let Some(mut air) = self.air(op, &interface.id.place)? {
             let failed = air.remove(index).map_err(|error| refused_by_system(op, error))?;
             match failed {
-                Some(failure) if !super::is_gone(failure.errno) => {
+                Some(failure) if !is_gone(failure.errno) => {
                     return Err(refused(op, failure));
                 }
                 _ => {}

@@ -7,7 +7,8 @@ use netyard_core::interface::{Interface, Kind};
 use netyard_core::plan::Op;
 use netyard_core::state::{Command, Object, Place, Sysctl};
 
-use super::{Failed, Run, refused_by_system, words};
+use super::send::refused_by_system;
+use super::{Failed, Run, words};
 use crate::error::{Error, ErrorKind};
 use crate::netlink::Batch;
 

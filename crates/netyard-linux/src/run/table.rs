@@ -4,7 +4,8 @@ use netyard_core::nft::Table;
 use netyard_core::plan::Op;
 use netyard_core::state::FlowDevice;
 
-use super::{Run, refused, refused_by_system, words};
+use super::send::{refused, refused_by_system};
+use super::{Run, words};
 use crate::error::{Error, ErrorKind};
 use crate::nft::{self, Trouble};
 

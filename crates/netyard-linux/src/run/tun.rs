@@ -8,7 +8,8 @@ use netyard_core::name::InterfaceName;
 use netyard_core::plan::Op;
 use netyard_core::state::Place;
 
-use super::{Run, refused_by_system};
+use super::Run;
+use super::send::refused_by_system;
 use crate::error::Error;
 
 const TUNSETIFF: libc::c_ulong = 0x4004_54ca;

@@ -3,7 +3,8 @@
 use netyard_core::plan::Op;
 use netyard_core::state::Tunnel;
 
-use super::{Run, refused, refused_by_system, words};
+use super::send::{refused, refused_by_system};
+use super::{Run, words};
 use crate::error::{Error, ErrorKind};
 use crate::netlink::{Protocol, Socket};
 use crate::wireguard;

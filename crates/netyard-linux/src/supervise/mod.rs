@@ -20,6 +20,7 @@
 mod backoff;
 mod berth;
 mod client;
+mod course;
 mod guard;
 mod identity;
 mod launch;
@@ -35,12 +36,13 @@ mod watched;
 
 pub(crate) use berth::{keep_run, root, sweep};
 pub(crate) use client::{Supervisor, clear_leftovers};
+pub use course::ProcessPhase;
+pub(crate) use course::{Definition, Entry, now};
 pub use guard::{SUBCOMMAND, run};
 pub(crate) use identity::{Identity, hold_all};
 pub use launch::has_program;
 pub(crate) use launch::{LOG, Unlaunched, check, mark, marked};
 pub(crate) use need::{Await, Awaited, wait_for, wait_for_lease, wait_for_neighbour};
 pub(crate) use ready::takes_connections;
-pub use shelf::ProcessPhase;
-pub(crate) use shelf::{Definition, Entry, Shelf, data_of, now};
+pub(crate) use shelf::{Shelf, data_of};
 pub(crate) use unit::{Spaces, Units};

@@ -11,8 +11,9 @@ use netyard_core::state::Place;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SocketFlags, accept_with};
 
+use super::course::ProcessPhase;
 use super::launch::{LOG, marked};
-use super::shelf::{ProcessPhase, Shelf};
+use super::shelf::Shelf;
 use super::watched::{Spaces, Watched};
 use super::{Identity, log};
 use crate::keeper::message::{self, Incoming};

@@ -10,8 +10,9 @@ use std::time::Instant;
 use netyard_core::state::{Place, Ready};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::course::Entry;
 use super::launch::{Launch, mark};
-use super::shelf::{Entry, Shelf};
+use super::shelf::Shelf;
 use super::{Identity, ready};
 use crate::netns::Inside;
 

@@ -18,7 +18,8 @@ use netyard_core::state::{Place, Process, Ready, Restart};
 use serde::{Deserialize, Serialize};
 use zbus::{OwnedVariant, Variant};
 
-use super::shelf::{Course, Entry, ProcessPhase, Shelf, place_name};
+use super::course::{Course, Entry, ProcessPhase};
+use super::shelf::{Shelf, place_name};
 use super::start::SUBCOMMAND;
 use super::{Identity, LOG};
 use crate::systemd::bus::Fault;

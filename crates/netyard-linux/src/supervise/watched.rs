@@ -11,9 +11,10 @@ use netyard_core::state::{Container, Place, Process, Ready, Restart};
 use super::Identity;
 use super::backoff::Backoff;
 use super::berth;
+use super::course::{Course, Definition, ProcessPhase};
 use super::launch::{Dock, Launch, Unlaunched, marked};
 use super::ready::{self, NOTIFY};
-use super::shelf::{Course, Definition, ProcessPhase, Shelf};
+use super::shelf::Shelf;
 use crate::netns::Inside;
 
 /// The namespaces of a place.
