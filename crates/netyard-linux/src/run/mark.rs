@@ -10,7 +10,8 @@ use netyard_core::plan::{Op, Signs};
 use netyard_core::state::{Object, Place};
 use netyard_core::wire::Request;
 
-use super::{Failed, Run, refused, refused_by_system};
+use super::send::{is_gone, refused, refused_by_system};
+use super::{Failed, Run};
 use crate::adopt::Space;
 use crate::error::Error;
 use crate::netlink::{self, Batch};
@@ -83,7 +84,7 @@ impl Run<'_> {
                 for failure in outcome.failures {
                     let Some(&index) = owners.get(failure.index) else { continue };
                     let Some(op) = ops.get(index) else { continue };
-                    if !(self.lenient && super::is_gone(failure.errno)) {
+                    if !(self.lenient && is_gone(failure.errno)) {
                         failed.push(Failed { index, error: refused(op, failure), partly: true });
                     }
                 }
