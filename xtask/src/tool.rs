@@ -21,7 +21,7 @@ const fn package(shown_by: &'static str, name: &'static str) -> Package {
     Package { shown_by, name }
 }
 
-const PACKAGES: [Package; 33] = [
+const PACKAGES: [Package; 35] = [
     // the tests that run natively
     package("ip", "iproute2"),
     package("ping", "iputils-ping"),
@@ -50,6 +50,9 @@ const PACKAGES: [Package; 33] = [
     package("ufw", "ufw"),
     package("firewalld", "firewalld"),
     package("dbus-daemon", "dbus-daemon"),
+    // networks that libvirt makes
+    package("libvirtd", "libvirt-daemon"),
+    package("virsh", "libvirt-clients"),
     // the guest's image
     package("mmdebstrap", "mmdebstrap"),
     package("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),

@@ -22,6 +22,7 @@ pub mod image;
 pub mod import;
 pub mod interface;
 pub mod key;
+pub mod libvirt;
 pub mod metric;
 pub mod name;
 pub mod nft;

@@ -6,7 +6,7 @@
 //! `service NAME PROTOCOL PORT`, `ssh CLIENT PORT`, `rootless`, `route PREFIX INTERFACE`, `interface NAME [kind=K] [mtu=N]
 //! [default] [addresses]`, `netns NAME`, `missing KIND OPTION`, `pool PREFIX`,
 //! `radio NAME …`, `country NAME FIRST-LAST[:passive|:radar] …` (MHz), `secret FILE [length=N]`,
-//! `missing-file PATH`.
+//! `missing-file PATH`, `libvirt-network NAME YARD|- BRIDGE`, `libvirt-silent WHY`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use netyard_core::diag::{Report, Source, Sources, Span};
 use netyard_core::expect::{Host, Probe};
+use netyard_core::facts::libvirt::{Libvirt, LibvirtBridge};
 use netyard_core::facts::radio::{Allowance, Blocked, Combination, Frequency, Radio};
 use netyard_core::facts::{
     Facts, HostInterface, HostRoute, SecretFile, SecretWrong, Ssh, SysctlLine,
@@ -56,6 +57,7 @@ fn parse(case: &Path) -> Parsed {
 fn facts(case: &Path) -> Facts {
     let text = fs::read_to_string(case.join("facts.txt")).unwrap_or_default();
     let mut facts = Facts { host_reachable: true, ..Facts::default() };
+    let mut libvirt: Option<Libvirt> = None;
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
@@ -107,6 +109,14 @@ fn facts(case: &Path) -> Facts {
                 let rules = rules.iter().map(|rule| allowance(rule)).collect();
                 facts.radios.countries.insert(name.to_owned(), rules);
             }
+            ["libvirt-network", name, owner, bridge] => {
+                let owner = Some(owner.to_owned()).filter(|owner| owner != "-");
+                let bridge = LibvirtBridge { owner, bridge: bridge.into(), makes_bridge: true };
+                libvirt.get_or_insert_default().networks.insert(name.to_owned(), bridge);
+            }
+            ["libvirt-silent", ref why @ ..] => {
+                libvirt.get_or_insert_default().trouble = Some(why.join(" "));
+            }
             ["missing-file", path] => drop(facts.missing_files.insert(path.to_owned())),
             ["secret", written, ref words @ ..] => {
                 let wrong = words.first().map(|word| match *word {
@@ -124,6 +134,7 @@ fn facts(case: &Path) -> Facts {
         }
     }
     facts.radios.known = !facts.radios.list.is_empty();
+    facts.libvirt = libvirt;
     facts
 }
 

@@ -11,6 +11,7 @@ pub mod http;
 pub mod image;
 mod journal;
 pub mod keeper;
+pub mod libvirt;
 pub mod netlink;
 pub mod netns;
 mod nft;

@@ -39,6 +39,9 @@ pub(crate) struct Record {
     /// Where the yard has a firewall.
     #[serde(default)]
     pub tables: BTreeSet<Place>,
+    /// What of libvirt's is the yard's, by name.
+    #[serde(default)]
+    pub libvirt: BTreeSet<String>,
     /// Addresses that were there before the yard and were taken over.
     #[serde(default)]
     pub adopted: BTreeSet<(InterfaceId, IpNet)>,
@@ -189,6 +192,7 @@ impl Record {
                 Object::Sysctl(o) => {
                     self.sysctls.insert((o.place.clone(), o.interface.clone(), o.key.clone()));
                 }
+                Object::LibvirtNetwork(o) => drop(self.libvirt.insert(o.name.clone())),
                 Object::Table(o) => drop(self.tables.insert(o.place.clone())),
                 Object::Namespace(o) if o.place == Place::Fabric => {
                     self.fabric = Some(o.netns.clone());
@@ -204,6 +208,7 @@ impl Record {
         self.sysctls.clear();
         self.commands.clear();
         self.tables.clear();
+        self.libvirt.clear();
         self.classes = [false; 6];
         self.adopted.retain(|(id, net)| state.get(&Key::Address(id.clone(), *net)).is_some());
         self.add(state);
@@ -214,6 +219,7 @@ impl Record {
         self.sysctls.clone_from(&before.sysctls);
         self.commands.clone_from(&before.commands);
         self.tables.clone_from(&before.tables);
+        self.libvirt.clone_from(&before.libvirt);
         self.fabric.clone_from(&before.fabric);
         self.classes = before.classes;
     }

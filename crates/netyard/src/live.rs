@@ -14,7 +14,7 @@ use netyard_core::state::{Object, Place, State, lower};
 use netyard_core::vm::QEMU;
 use netyard_core::yard::{Yard, key_wishes, radio_wishes};
 use netyard_linux::keeper::Keeper;
-use netyard_linux::{Access, Observation, Session, list_yards, netns, radio};
+use netyard_linux::{Access, Observation, Session, libvirt, list_yards, netns, radio};
 
 use crate::cli::YardOptions;
 use crate::error::{Error, Kind, Result};
@@ -272,6 +272,11 @@ fn facts(session: &mut Session, file: &File) -> Result<Facts> {
     let mut facts = session.facts(&load::kinds(&file.spec))?;
     facts.keys = keys(session, file)?;
     facts.missing_files = missing_files(&file.spec);
+    let networks = file.spec.networks.iter().filter_map(|network| network.libvirt.as_ref());
+    let wanted: BTreeSet<String> = networks.map(|network| network.name.value.clone()).collect();
+    if !wanted.is_empty() && !session.is_rootless() {
+        facts.learn_libvirt(&file.spec.yard.value, libvirt::gather(&wanted));
+    }
     if let Some(wishes) = radio_wishes(&file.spec) {
         facts.radios = session.radios(&wishes.own, &wishes.countries)?;
         let files = wishes.files.into_iter().map(|written| {

@@ -10,6 +10,7 @@ pub mod container;
 pub mod expand;
 pub mod firewall;
 pub mod import;
+pub mod libvirt;
 pub mod radio;
 pub mod service;
 pub mod serving;

@@ -126,6 +126,7 @@ fn sort(object: &Object) -> &'static str {
         Object::File(_) => "files",
         Object::Command(_) => "commands",
         Object::Process(_) => "processes",
+        Object::LibvirtNetwork(_) => "networks of libvirt",
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the pure steps need to know of the host, gathered by `netyard-linux`.
 
+pub mod libvirt;
 pub mod link;
 pub mod machine;
 pub mod radio;
@@ -70,6 +71,8 @@ pub struct Facts {
     pub missing_files: BTreeSet<String>,
     /// What is known of files with a secret of the user's, by how they are written.
     pub secret_files: BTreeMap<String, SecretFile>,
+    /// What libvirt has, where the file speaks of it.
+    pub libvirt: Option<libvirt::Libvirt>,
 }
 
 /// A file with a secret of the user's.

@@ -12,7 +12,7 @@ impl FakeKernel {
                 });
                 taken.map_or(Ok(()), |_| refuse("EEXIST", format!("namespace {}", o.netns)))
             }
-            Object::Interface(_) | Object::File(_) => Ok(()),
+            Object::Interface(_) | Object::File(_) | Object::LibvirtNetwork(_) => Ok(()),
             Object::PortVlan(o) => self.check_port_vlan(o),
             Object::Sysctl(o) => match &o.interface {
                 Some(name) => self.check_device(&o.place, name),
@@ -47,10 +47,21 @@ impl FakeKernel {
     pub(super) fn check_device(&self, place: &Place, name: &FullName) -> Done {
         self.check_place(place)?;
         let id = InterfaceId { place: place.clone(), name: name.clone() };
-        if self.state.interface(&id).is_some() || self.is_stranger(&id) {
+        if self.state.interface(&id).is_some() || self.is_stranger(&id) || self.is_libvirts(&id) {
             return Ok(());
         }
         refuse("ENODEV", id)
+    }
+
+    /// True for the bridge of a network that libvirt runs.
+    fn is_libvirts(&self, id: &InterfaceId) -> bool {
+        let has = |object: &Object| match object {
+            Object::LibvirtNetwork(o) => {
+                o.running.is_some() && o.bridge() == Some(id.name.as_str())
+            }
+            _ => false,
+        };
+        id.place == Place::Host && self.find(has).is_some()
     }
 
     pub(super) fn is_stranger(&self, id: &InterfaceId) -> bool {

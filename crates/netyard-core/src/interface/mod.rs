@@ -204,6 +204,10 @@ impl Interface {
         if desired.master.is_none() && matches!(desired.kind, Kind::Wlan(_)) {
             (self.master, self.port) = (None, None);
         }
+        // The options of a port of libvirt's bridge are libvirt's.
+        if desired.master.is_some() && desired.port.is_none() {
+            self.port = None;
+        }
         if let (Some(port), Some(wanted)) = (&mut self.port, &desired.port)
             && wanted.cost == 0
         {

@@ -65,6 +65,7 @@ impl Object {
             (Self::Table(from), Self::Table(to)) if from.name != to.name => {
                 Change::Recreate("a table keeps its name")
             }
+            (Self::LibvirtNetwork(from), Self::LibvirtNetwork(to)) => from.change(to),
             _ => Change::InPlace,
         }
     }

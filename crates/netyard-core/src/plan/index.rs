@@ -15,6 +15,8 @@ pub(super) struct Index<'a> {
     pub slots: &'a [Slot<'a>],
     interfaces: HashMap<&'a InterfaceId, usize>,
     namespaces: HashMap<&'a Place, usize>,
+    /// Bridges that libvirt makes.
+    bridges: HashMap<&'a str, usize>,
     /// For each slot, what goes with its object, sorted.
     resting: Vec<Vec<usize>>,
 }
@@ -26,6 +28,7 @@ impl<'a> Index<'a> {
             slots,
             interfaces: HashMap::with_capacity(slots.len() / 2),
             namespaces: HashMap::new(),
+            bridges: HashMap::new(),
             resting: vec![Vec::new(); slots.len()],
         };
         // Key order has namespaces and interfaces before all else.
@@ -33,6 +36,9 @@ impl<'a> Index<'a> {
             match slot.actual {
                 Some(Object::Namespace(o)) => drop(index.namespaces.insert(&o.place, number)),
                 Some(Object::Interface(o)) => drop(index.interfaces.insert(&o.id, number)),
+                Some(Object::LibvirtNetwork(o)) => {
+                    index.bridges.extend(o.bridge().map(|bridge| (bridge, number)));
+                }
                 _ => {}
             }
         }
@@ -67,6 +73,12 @@ impl<'a> Index<'a> {
                 if let Some(parent) = &o.parent {
                     on(parent);
                 }
+                if o.id.place == Place::Host
+                    && let Some(master) = &o.master
+                    && let Some(&network) = self.bridges.get(master.as_str())
+                {
+                    self.resting[network].push(number);
+                }
             }
             Object::PortVlan(o) => on(&o.interface),
             Object::Address(o) => on(&o.interface),
@@ -89,7 +101,8 @@ impl<'a> Index<'a> {
             | Object::Table(_)
             | Object::File(_)
             | Object::Command(_)
-            | Object::Process(_) => {}
+            | Object::Process(_)
+            | Object::LibvirtNetwork(_) => {}
         }
     }
 

@@ -185,6 +185,8 @@ fn class(object: &Object) -> (Phase, u8) {
             (Phase::Namespaces, 3)
         }
         Object::Sysctl(o) if o.interface.is_none() => (Phase::Namespaces, 4),
+        // Its bridge is there before its ports.
+        Object::LibvirtNetwork(_) => (Phase::Namespaces, 5),
         Object::Interface(o) if o.kind == Kind::Loopback => (Phase::Configure, 0),
         Object::Interface(_) => (Phase::Interfaces, 0),
         Object::PortVlan(o) => (Phase::Configure, 1 + u8::from(o.pvid)),
@@ -214,6 +216,7 @@ pub(super) fn removal_class(object: &Object) -> u8 {
         Object::Sysctl(o) if o.interface.is_some() => 9,
         Object::Tunnel(_) => 9,
         Object::Interface(_) => INTERFACES_GO,
+        Object::LibvirtNetwork(_) => 11,
         // Writing it back writes over those of the interfaces that stay.
         Object::Sysctl(o) if o.key != "net/ipv4/ip_forward" => 11,
         Object::Sysctl(_) => 12,

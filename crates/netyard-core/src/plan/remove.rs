@@ -200,7 +200,9 @@ impl<'f, 'a> Removal<'f, 'a> {
                 }
                 _ => false,
             },
-            Object::Rule(_) | Object::Table(_) | Object::Command(_) => false,
+            Object::Rule(_) | Object::Table(_) | Object::Command(_) | Object::LibvirtNetwork(_) => {
+                false
+            }
         }
     }
 

@@ -140,6 +140,8 @@ pub struct NetworkSpec {
     pub serving: ServingSpec,
     /// `ports:`.
     pub ports: Vec<OutsidePortSpec>,
+    /// `libvirt:`.
+    pub libvirt: Option<crate::libvirt::LibvirtSpec>,
 }
 
 /// `host:` of a network: the bridge is on the host, and these are its addresses.

@@ -20,6 +20,7 @@ pub fn reference() -> String {
         ("`host` of a network", &shapes::HOST_SIDE),
         ("`uplink` of a network", &shapes::UPLINK),
         ("`ports` of a network", &shapes::OUTSIDE_PORT),
+        ("`libvirt` of a network", &crate::libvirt::SHAPE),
         ("What is served on a network", &serving::SERVING),
         ("`dhcp` of a network", &serving::DHCP),
         ("`dns` of a network", &serving::NAMES),

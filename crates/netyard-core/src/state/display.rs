@@ -32,6 +32,7 @@ impl fmt::Display for Object {
             Self::File(o) => write!(f, "file {} of {}", o.name, o.node),
             Self::Command(o) => write!(f, "command {} in {}", o.argv.join(" "), o.node),
             Self::Process(o) => write!(f, "process {} in {}", o.name, o.place),
+            Self::LibvirtNetwork(o) => write!(f, "libvirt network {}", o.name),
         }
     }
 }

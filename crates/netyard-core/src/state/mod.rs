@@ -4,6 +4,7 @@
 
 mod container;
 mod display;
+mod libvirt;
 mod lower;
 mod object;
 mod process;
@@ -12,6 +13,7 @@ mod tunnel;
 use std::collections::BTreeMap;
 
 pub use container::*;
+pub use libvirt::{LibvirtDefinition, LibvirtForward, LibvirtNetwork};
 pub use lower::lower;
 pub use object::*;
 pub use process::*;

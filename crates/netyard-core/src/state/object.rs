@@ -13,7 +13,7 @@ use crate::name::{FullName, NodeName};
 use crate::nft::Table;
 use crate::state::Process;
 
-use super::Tunnel;
+use super::{LibvirtNetwork, Tunnel};
 
 /// A network namespace, seen from the yard.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -315,6 +315,7 @@ pub enum Object {
     File(File),
     Command(Command),
     Process(Box<Process>),
+    LibvirtNetwork(Box<LibvirtNetwork>),
 }
 
 /// What makes an object the same object.
@@ -336,6 +337,7 @@ pub enum Key {
     File(NodeName, String),
     Command(NodeName, u32),
     Process(Place, String),
+    LibvirtNetwork(String),
 }
 
 impl Object {
@@ -371,6 +373,7 @@ impl Object {
             Self::File(o) => Key::File(o.node.clone(), o.name.clone()),
             Self::Command(o) => Key::Command(o.node.clone(), o.index),
             Self::Process(o) => Key::Process(o.place.clone(), o.name.clone()),
+            Self::LibvirtNetwork(o) => Key::LibvirtNetwork(o.name.clone()),
         }
     }
 
@@ -392,6 +395,7 @@ impl Object {
             Self::File(o) => Place::Node(o.node.clone()),
             Self::Command(o) => Place::Node(o.node.clone()),
             Self::Process(o) => o.place.clone(),
+            Self::LibvirtNetwork(_) => Place::Host,
         }
     }
 }

@@ -67,10 +67,11 @@ pub(super) fn derive_mac(yard: &str, id: &InterfaceId) -> Mac {
 
 impl Parts<'_> {
     pub fn assemble(mut self) -> Yard {
-        let networks: Vec<Network> =
+        let mut networks: Vec<Network> =
             (0..self.cast.spec.networks.len()).map(|n| self.network(n)).collect();
         let links = (0..self.cast.spec.links.len()).filter_map(|l| self.link(l)).collect();
         let nodes: Vec<Node> = (0..self.cast.nodes.len()).map(|n| self.node(n)).collect();
+        super::libvirt::fill(&self.cast, &nodes, &mut networks);
         let uplinks = uplink::uplinks(&self.cast, &networks, &nodes);
         let fabric = nodes.iter().any(|n| n.namespace.is_some()).then(|| Namespace {
             place: Place::Fabric,
@@ -337,6 +338,7 @@ impl Parts<'_> {
         Network {
             sysctls,
             processes: Vec::new(),
+            libvirt: None,
             addresses: self.plan.bridges[index].clone(),
             name: spec.name.value.clone(),
             span: spec.name.span,

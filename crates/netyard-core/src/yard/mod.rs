@@ -43,6 +43,7 @@ mod file;
 mod firewall;
 mod forward;
 mod gather;
+mod libvirt;
 mod mtu;
 mod naming;
 mod origin;
@@ -71,7 +72,8 @@ use crate::interface;
 use crate::name::{FullName, NodeName, YardName};
 use crate::spec::Spec;
 use crate::state::{
-    Impairment, InterfaceId, Namespace, Neighbour, Place, Process, Route, Rule, Sysctl,
+    Impairment, InterfaceId, LibvirtNetwork, Namespace, Neighbour, Place, Process, Route, Rule,
+    Sysctl,
 };
 
 pub use crate::spec::{Exit, Through};
@@ -237,6 +239,8 @@ pub struct Network {
     pub sysctls: Vec<Sysctl>,
     /// Its services in the fabric and on the host, besides what is a node's.
     pub processes: Vec<Process>,
+    /// As libvirt knows it.
+    pub libvirt: Option<LibvirtNetwork>,
 }
 
 /// An interface that belongs to a network and not to a node.

@@ -90,7 +90,8 @@ pub(super) fn uplinks(cast: &Cast<'_>, networks: &[Network], nodes: &[Node]) -> 
     let host = nodes.iter().find(|node| node.place == Place::Host);
     let all = cast.spec.networks.iter().zip(networks).enumerate();
     all.filter_map(|(index, (spec, network))| {
-        let uplink = spec.uplink.as_ref()?;
+        // What libvirt makes, it lets out.
+        let uplink = spec.uplink.as_ref().filter(|_| !spec.is_libvirts())?;
         let way = match &uplink.way {
             WaySpec::None => Way::None,
             WaySpec::Routed { through, ipv4, ipv6 } => {

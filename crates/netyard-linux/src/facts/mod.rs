@@ -110,6 +110,7 @@ pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts,
         held_settings: Vec::new(),
         radios: Radios::default(),
         secret_files: BTreeMap::new(),
+        libvirt: None,
         missing_files: BTreeSet::new(),
     })
 }

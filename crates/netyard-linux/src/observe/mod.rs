@@ -111,6 +111,8 @@ pub(crate) struct Question<'a> {
     pub shelf: &'a crate::supervise::Shelf,
     /// How much of its own namespaces.
     pub depth: Depth,
+    /// There is no host to look at.
+    pub rootless: bool,
 }
 
 impl Question<'_> {
@@ -258,6 +260,7 @@ impl<'a> Look<'a> {
         }
         let entries = self.question.shelf.all()?.into_iter().filter(|entry| entry.is_there());
         seen.objects.extend(entries.map(|entry| Object::from(entry.definition.process)));
+        seen.objects.extend(self.libvirt()?);
         let state: State = seen.objects.into_iter().collect();
         Ok(Sight {
             state: state.as_managed_by(self.question.desired),
@@ -265,6 +268,36 @@ impl<'a> Look<'a> {
             originals: seen.originals,
             lent: seen.lent,
         })
+    }
+
+    /// What libvirt has of the yard's; where nothing of it is wanted or was made, it is not
+    /// asked.
+    fn libvirt(&self) -> Result<Vec<Object>, Error> {
+        let question = self.question;
+        if question.rootless {
+            return Ok(Vec::new());
+        }
+        let wanted = question.desired.objects().filter_map(|object| match object {
+            Object::LibvirtNetwork(o) => Some(o.name.clone()),
+            _ => None,
+        });
+        let mut wanted: BTreeSet<String> = wanted.collect();
+        let wanted = match question.record {
+            Some(record) => {
+                wanted.extend(record.libvirt.iter().cloned());
+                Some(wanted)
+            }
+            None => None,
+        };
+        let worth = match &wanted {
+            Some(wanted) => !wanted.is_empty(),
+            None => crate::libvirt::may_be_there(),
+        };
+        if !worth {
+            return Ok(Vec::new());
+        }
+        let found = crate::libvirt::observe(question.yard, wanted.as_ref())?;
+        Ok(found.into_iter().map(|one| Object::LibvirtNetwork(Box::new(one))).collect())
     }
 
     /// Looks into one namespace.

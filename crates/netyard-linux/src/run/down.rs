@@ -26,7 +26,7 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         self.lenient = true;
         let mut errors = Vec::new();
-        let parts: [Part<'_>; 8] = [
+        let parts: [Part<'_>; 9] = [
             &|run| run.end_processes(),
             &|run| run.all_back(state),
             &|run| run.clear_host(state),
@@ -35,6 +35,7 @@ impl Run<'_> {
             &|run| run.drop_namespaces(),
             &|run| run.clear_host_links(),
             &|run| run.clear_host_table(state),
+            &|run| run.clear_libvirt(state),
         ];
         for (number, part) in parts.iter().enumerate() {
             kill_switch(number, "before");
@@ -72,12 +73,16 @@ impl Run<'_> {
                         | Object::Table(_)
                         | Object::FlowDevice(_)
                         | Object::Process(_)
+                        | Object::LibvirtNetwork(_)
                 )
         };
         self.remove_all(state.objects().rev().filter(|object| on_host(object)))
     }
 
-    fn remove_all<'o>(&mut self, objects: impl Iterator<Item = &'o Object>) -> Result<(), Error> {
+    pub(super) fn remove_all<'o>(
+        &mut self,
+        objects: impl Iterator<Item = &'o Object>,
+    ) -> Result<(), Error> {
         let ops: Vec<Op> = objects.map(|object| Op::Remove { object: object.clone() }).collect();
         let refs: Vec<&Op> = ops.iter().collect();
         told(self.remove(&refs))

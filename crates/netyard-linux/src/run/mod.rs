@@ -19,6 +19,7 @@ mod configure;
 mod down;
 mod entourage;
 mod interfaces;
+mod libvirt;
 mod mark;
 mod moving;
 mod namespaces;

@@ -56,6 +56,10 @@ impl Run<'_> {
                 Op::Add { object: Object::Table(o) } | Op::Set { to: Object::Table(o), .. } => {
                     self.set_table(op, o)
                 }
+                Op::Add { object: Object::LibvirtNetwork(o) } => self.set_libvirt(op, None, o),
+                Op::Set { from: Object::LibvirtNetwork(from), to: Object::LibvirtNetwork(to) } => {
+                    self.set_libvirt(op, Some(from), to)
+                }
                 _ => Err(words::lost(op, "it is no namespace")),
             };
             failed.extend(done.err().map(|error| Failed { index, error, partly: false }));

@@ -177,6 +177,7 @@ impl Run<'_> {
             Op::Remove { object: Object::Tunnel(o) } => self.empty_tunnel(op, o),
             Op::Remove { object: Object::Command(o) } => self.forget_command(op, o),
             Op::Remove { object: Object::Process(o) } => self.end_process(op, o),
+            Op::Remove { object: Object::LibvirtNetwork(o) } => self.remove_libvirt(op, o),
             _ => Err(words::lost(op, "it is of no sort")),
         };
         done.err().map(|error| Failed { index, error, partly: false })
@@ -262,7 +263,8 @@ fn sort(op: &Op) -> Sort {
                 | Object::Process(_)
                 | Object::Table(_)
                 | Object::FlowDevice(_)
-                | Object::Tunnel(_),
+                | Object::Tunnel(_)
+                | Object::LibvirtNetwork(_),
         } => Sort::Alone,
         _ => Sort::Messages,
     }

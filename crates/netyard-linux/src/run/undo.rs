@@ -91,7 +91,10 @@ fn phase_of(op: &Op) -> Phase {
         Op::AddPair { .. } => Phase::Interfaces,
         Op::Mark { .. } => Phase::Marks,
         Op::Add { object } | Op::Set { to: object, .. } => match object {
-            Object::Namespace(_) | Object::File(_) | Object::Table(_) => Phase::Namespaces,
+            Object::Namespace(_)
+            | Object::File(_)
+            | Object::Table(_)
+            | Object::LibvirtNetwork(_) => Phase::Namespaces,
             Object::Sysctl(o) if o.interface.is_none() => Phase::Namespaces,
             Object::Interface(o) if o.kind != netyard_core::interface::Kind::Loopback => {
                 Phase::Interfaces

@@ -26,7 +26,7 @@ pub(super) fn could_not(op: &Op) -> String {
                 ("create", Object::Sysctl(_)) => "set",
                 ("create", Object::File(_)) => "write",
                 ("create", Object::Command(_)) => "run",
-                ("create", Object::Process(_)) => "start",
+                ("create", Object::Process(_) | Object::LibvirtNetwork(_)) => "start",
                 ("remove", Object::Process(_)) => "end",
                 ("create", Object::Address(_) | Object::Route(_) | Object::Rule(_)) => "add",
                 _ => verb,
@@ -65,12 +65,13 @@ fn name(object: &Object) -> (&'static str, String) {
         Object::File(o) => ("file", format!("/etc/netns/{}/{}", o.netns, o.name)),
         Object::Command(o) => ("command", o.argv.join(" ")),
         Object::Process(o) => ("process", o.name.clone()),
+        Object::LibvirtNetwork(o) => ("libvirt's network", o.name.clone()),
     }
 }
 
 fn place(object: &Object) -> String {
     match (object, object.place()) {
-        (Object::Namespace(_), _) => String::new(),
+        (Object::Namespace(_) | Object::LibvirtNetwork(_), _) => String::new(),
         (_, Place::Host) => " on the host".to_owned(),
         (_, Place::Fabric) => " in the fabric".to_owned(),
         (_, Place::Node(node)) => format!(" in node `{node}`"),

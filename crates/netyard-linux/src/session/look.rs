@@ -52,6 +52,7 @@ impl Session {
             files: &self.files,
             shelf: &self.shelf,
             depth,
+            rootless: self.rootless,
         };
         let listen = self.access == Access::Watch && ears.is_none();
         let keeper = self.keeper.as_ref().filter(|_| self.rootless);

@@ -8,7 +8,7 @@ use crate::vm_container::{machine, sh, succeeds};
 const PASSPHRASE: &str = "correct horse battery";
 
 /// Radios without a past: gives the name of the first.
-fn radios(count: u32) -> String {
+pub fn radios(count: u32) -> String {
     sh(&format!(
         "pkill -x wpa_supplicant || true; modprobe -r mac80211_hwsim || true
          modprobe mac80211_hwsim radios={count}
@@ -20,7 +20,7 @@ fn radios(count: u32) -> String {
 }
 
 /// A directory with a yard's file and a passphrase.
-fn yard(name: &str, text: &str) -> String {
+pub fn yard(name: &str, text: &str) -> String {
     let directory = format!("/srv/radio/{name}");
     fs::create_dir_all(&directory).expect("root");
     fs::write(format!("{directory}/netyard.yaml"), text).expect("root");
@@ -30,13 +30,13 @@ fn yard(name: &str, text: &str) -> String {
 }
 
 #[track_caller]
-fn netyard(directory: &str, line: &str) -> String {
+pub fn netyard(directory: &str, line: &str) -> String {
     sh(&format!("cd {directory} && $NETYARD_BIN {line}"))
 }
 
 /// What a command says that must fail.
 #[track_caller]
-fn fails(directory: &str, line: &str) -> String {
+pub fn fails(directory: &str, line: &str) -> String {
     sh(&format!("cd {directory} && if $NETYARD_BIN {line} 2>&1; then echo IT WORKED; exit 1; fi"))
 }
 
@@ -46,7 +46,7 @@ fn example(phy: &str) -> String {
 }
 
 /// Two machines with a radio each, one of which knows WPA2 alone and the other WPA3 alone.
-const STATIONS: &str = "
+pub const STATIONS: &str = "
 yard: stations
 nodes:
   phone:
@@ -60,7 +60,7 @@ nodes:
 ";
 
 /// A network outside, with something in it that answers at 198.51.100.1.
-fn upstream(interface: &str, prefix: &str) {
+pub fn upstream(interface: &str, prefix: &str) {
     sh(&format!(
         "ip netns add isp-{interface}
          ip link add {interface} type veth peer name isp netns isp-{interface}
@@ -71,11 +71,11 @@ fn upstream(interface: &str, prefix: &str) {
     ));
 }
 
-fn upstream_goes(interface: &str) {
+pub fn upstream_goes(interface: &str) {
     sh(&format!("ip netns del isp-{interface}; ip link del {interface} 2>/dev/null || true"));
 }
 
-fn address(stations: &str, node: &str) -> String {
+pub fn address(stations: &str, node: &str) -> String {
     let show = format!("$NETYARD_BIN exec {node} -- ip -4 -o addr show wlan0");
     let said = sh(&format!(
         "cd {stations}; for try in $(seq 400); do {show} | grep /16 && exit; done; {show}; exit 1"

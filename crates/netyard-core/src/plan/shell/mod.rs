@@ -4,6 +4,7 @@
 //! netyard itself speaks netlink; where it does something for which there is no
 //! command, a comment says so.
 
+mod libvirt;
 mod link;
 mod nft;
 mod process;
@@ -176,6 +177,7 @@ fn commands(names: &ShellNames, verb: Verb, from: Option<&Object>, to: &Object) 
         (Object::FlowDevice(o), _) => vec![nft::flow_device(names, verb, o)],
         (Object::Tunnel(o), from) => wireguard::tunnel(names, verb, from, o),
         (Object::File(o), _) => file(verb, o),
+        (Object::LibvirtNetwork(o), from) => libvirt::network(verb, from, o),
         (Object::Command(o), _) => command(names, verb, o),
         (Object::Process(to), Some(Object::Process(from))) => process::change(names, from, to),
         (Object::Process(o), _) if verb == Verb::Remove => process::end(names, o),

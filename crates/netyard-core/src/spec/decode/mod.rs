@@ -25,7 +25,7 @@ use crate::shape::{Record, Value};
 /// Reads a checked file; `None` when the yard itself has no name.
 pub(super) fn decode(root: &Record, fallback_name: &str, report: &mut Report) -> Option<Spec> {
     let yard = yard_name(root, fallback_name, report);
-    let networks: Vec<_> = named_records(root, "networks")
+    let mut networks: Vec<_> = named_records(root, "networks")
         .filter_map(|(name, record)| network(name, record, report))
         .collect();
     let mut nodes: Vec<_> = named_records(root, "nodes")
@@ -46,6 +46,7 @@ pub(super) fn decode(root: &Record, fallback_name: &str, report: &mut Report) ->
         }
     }
     crate::vm::wire(&mut nodes, &links, report);
+    crate::libvirt::hand_over(&mut networks, report);
     Some(Spec {
         yard: yard?,
         pools: address::nets(root, "pools"),
@@ -98,6 +99,7 @@ fn network(name: &Spanned<String>, record: &Record, report: &mut Report) -> Opti
         uplink,
         serving: serving::read(record, report),
         ports: uplink::ports(record, report),
+        libvirt: crate::libvirt::parse(record, &name.value, report),
         name: full?,
     })
 }

@@ -40,6 +40,11 @@ pub static NETWORK: Shape = Shape {
             Type::OneOrMore(&Type::Either(&[Type::Text, Type::Record(&OUTSIDE_PORT)])),
             "Interfaces of this machine that are plugged in, too; a VLAN of one, `enp8s0.12`, is made where it is missing.",
         ),
+        Field::new(
+            "libvirt",
+            Type::Either(&[Type::Word(&["define", "offer"]), Type::Record(&crate::libvirt::SHAPE)]),
+            "What libvirt has to do with it: it makes the network (`define`), or its machines are plugged in (`offer`), under the network's name; or a mapping that says another name.",
+        ),
     ],
     also: &[&serving::SERVING, &bridge::SHAPE],
 };

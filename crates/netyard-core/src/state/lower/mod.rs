@@ -18,21 +18,30 @@ pub fn lower(yard: &Yard) -> State {
     nodes.sort_by_key(|node| &node.place);
     let mut interfaces: Vec<&Interface> = nodes.iter().flat_map(|n| &n.interfaces).collect();
     interfaces.sort_by_key(|interface| &interface.device.id);
+    let foreign = foreign_bridges(yard);
+    let is_foreign = |id: &InterfaceId| foreign.contains(&id);
     let devices = yard.networks.iter().flat_map(|n| &n.devices).map(|d| (&d.device, &d.vlans));
     let mut devices: Vec<(&interface::Interface, &Vec<Membership>)> =
         devices.chain(interfaces.iter().map(|i| (&i.device, &i.vlans))).collect();
+    devices.retain(|(device, _)| !is_foreign(&device.id));
+    interfaces.retain(|interface| !is_foreign(&interface.device.id));
     devices.sort_by_key(|(device, _)| &device.id);
 
     let mut objects: Vec<Object> = Vec::with_capacity(4 * devices.len() + 16);
     let namespaces = yard.fabric.iter().chain(nodes.iter().filter_map(|n| n.namespace.as_ref()));
     objects.extend(namespaces.cloned().map(Object::Namespace));
     objects.extend(yard.fabric.iter().map(|_| loopback()));
-    objects.extend(devices.iter().map(|(d, _)| Object::Interface(Box::new((*d).clone()))));
+    objects.extend(devices.iter().map(|(d, _)| Object::Interface(Box::new(plugged(d, &foreign)))));
     for (device, vlans) in devices {
         push_vlans(device, vlans, &mut objects);
     }
     let in_nodes = || nodes.iter();
-    objects.extend(in_nodes().flat_map(|n| &n.sysctls).cloned().map(Object::Sysctl));
+    let ours = |sysctl: &&super::Sysctl| {
+        !sysctl.interface.as_ref().is_some_and(|name| {
+            foreign.iter().any(|id| id.place == sysctl.place && id.name == *name)
+        })
+    };
+    objects.extend(in_nodes().flat_map(|n| &n.sysctls).filter(ours).cloned().map(Object::Sysctl));
     let of_networks = yard.networks.iter().flat_map(|n| &n.sysctls);
     objects.extend(of_networks.cloned().map(Object::Sysctl));
     for interface in &interfaces {
@@ -59,7 +68,29 @@ pub fn lower(yard: &Yard) -> State {
         push_commands(node, &mut objects);
     }
     objects.extend(yard.every_process().cloned().map(Object::from));
+    let of_libvirt = yard.networks.iter().filter_map(|network| network.libvirt.clone());
+    objects.extend(of_libvirt.map(|network| Object::LibvirtNetwork(Box::new(network))));
     objects.into_iter().collect::<State>().settled()
+}
+
+/// The bridges that libvirt makes: what they are is not netyard's to say.
+fn foreign_bridges(yard: &Yard) -> Vec<&InterfaceId> {
+    let made = yard.networks.iter().filter(|network| {
+        network.libvirt.as_ref().is_some_and(|libvirt| libvirt.bridge().is_some())
+    });
+    made.map(|network| &network.bridge).collect()
+}
+
+/// An interface; as a port of a bridge of libvirt's it has no options of netyard's.
+fn plugged(device: &interface::Interface, foreign: &[&InterfaceId]) -> interface::Interface {
+    let mut device = device.clone();
+    let on_foreign = foreign
+        .iter()
+        .any(|id| id.place == device.id.place && device.master.as_ref() == Some(&id.name));
+    if on_foreign {
+        device.port = None;
+    }
+    device
 }
 
 fn push_vlans(device: &interface::Interface, vlans: &[Membership], objects: &mut Vec<Object>) {

@@ -3,6 +3,7 @@
 
 mod address;
 mod host;
+mod libvirt;
 mod link;
 mod radio;
 mod uplink;
@@ -27,6 +28,7 @@ pub(super) fn all(
     host::physical(cast, facts, report);
     host::kinds(cast, segments, facts, report);
     radio::all(cast, facts, report);
+    libvirt::all(cast, facts, report);
     uplink::all(cast, facts, report);
     link::macs(cast, report);
     address::outside(cast, plan, report);

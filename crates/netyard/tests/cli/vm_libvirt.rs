@@ -1,0 +1,335 @@
+//! Networks that libvirt has to do with. What needs no radio runs beside the guest, with a
+//! libvirt of the test's own.
+
+use crate::libvirtd::{Libvirtd, said};
+use crate::repository;
+use crate::vm_container::{machine, sh, succeeds};
+use crate::vm_radio::{STATIONS, address, fails, netyard, radios, upstream, upstream_goes, yard};
+
+/// The network of [`examples/portable-cloud`], with its access point.
+#[test]
+#[ignore = "needs the VM tier: libvirt and radios"]
+fn stations_join_a_network_that_libvirt_makes() {
+    let _alone = machine();
+    let _libvirtd = Libvirtd::of_the_machine();
+    let networks = said("net-list --all");
+    let links = || sh("ip -br link | cut -d' ' -f1 | grep -v -e '^up' -e '^isp'");
+    let phy = radios(3);
+    upstream("up0", "192.0.2");
+    let before = links();
+    let file = repository().join("examples/portable-cloud/netyard.yaml");
+    let text = std::fs::read_to_string(file).expect("an example").replace("phy0", &phy);
+    let cloud = yard("portable", &text);
+    netyard(&cloud, "up");
+    assert!(said("net-list").contains("vnet0"), "{}", said("net-list --all"));
+    let told = said("net-dumpxml vnet0");
+    for part in [
+        "<port start='1024' end='65535'/>",
+        "<bridge name='virbr0' stp='on' delay='0'/>",
+        "<range start='172.16.128.0' end='172.16.255.254'/>",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let access = sh("hostapd_cli -p /run/netyard/portable/process/host/hostapd/ctrl status");
+    assert!(access.contains("state=ENABLED"), "{access}");
+    sh("ip -o link show softap | grep -q 'master virbr0'");
+    netyard(&cloud, "plan --check");
+    netyard(&cloud, "test");
+
+    let stations = yard("stations", STATIONS);
+    netyard(&stations, "up");
+    for node in ["phone", "tablet"] {
+        let address: std::net::Ipv4Addr = address(&stations, node).parse().expect("an address");
+        let first = std::net::Ipv4Addr::new(172, 16, 128, 0);
+        let last = std::net::Ipv4Addr::new(172, 16, 255, 254);
+        assert!((first..=last).contains(&address), "{address}");
+        assert!(said("net-dhcp-leases vnet0").contains(&address.to_string()), "{address}");
+        netyard(&stations, &format!("exec {node} -- ping -c1 -W9 198.51.100.1"));
+        netyard(&stations, &format!("exec {node} -- ping -c1 -W9 172.16.0.10"));
+    }
+    let joined = sh("hostapd_cli -p /run/netyard/portable/process/host/hostapd/ctrl all_sta");
+    // 00-0f-ac-2 is a passphrase as of WPA2, 00-0f-ac-8 is SAE (IEEE 802.11, table 9-151).
+    assert!(joined.contains("AKMSuiteSelector=00-0f-ac-2"), "{joined}");
+    assert!(joined.contains("AKMSuiteSelector=00-0f-ac-8"), "{joined}");
+    // Clients are isolated, and from outside nothing comes in.
+    let tablet = address(&stations, "tablet");
+    assert!(!succeeds(&format!(
+        "cd {stations} && $NETYARD_BIN exec phone -- ping -c2 -W2 {tablet}"
+    )));
+    sh("ip -n isp-up0 route add 172.16.0.0/16 via 192.0.2.2");
+    for inside in [&tablet, "172.16.0.10"] {
+        assert!(!succeeds(&format!("ip netns exec isp-up0 ping -c1 -W2 {inside}")));
+    }
+
+    // The laptop moves, and the network inside goes on.
+    upstream_goes("up0");
+    upstream("up1", "203.0.113");
+    netyard(&stations, "exec phone -- ping -c1 -W9 198.51.100.1");
+    netyard(&cloud, "up");
+    netyard(&cloud, "plan --check");
+
+    // It moves into a network with the same addresses.
+    sh("ip addr add 172.16.77.7/16 dev up1");
+    let status = sh(&format!("cd {cloud} && $NETYARD_BIN status 2>&1 || true"));
+    assert!(status.contains("upstream collides"), "{status}");
+    netyard(&stations, "down");
+    netyard(&cloud, "down");
+    let refused = fails(&cloud, "up");
+    assert!(refused.contains("172.16.0.0/16") && refused.contains("up1"), "{refused}");
+    assert_eq!((said("net-list --all"), links()), (networks, before));
+    assert!(!succeeds("pgrep -x hostapd") && !succeeds("pgrep -f dnsmasq.*vnet0"));
+    sh("ip addr del 172.16.77.7/16 dev up1");
+    upstream_goes("up1");
+}
+
+/// On this machine.
+mod outside {
+    use std::fs;
+
+    use crate::alone::alone;
+    use crate::libvirtd::{Libvirtd, said, sh, virsh};
+    use crate::site::Site;
+
+    /// A network that libvirt makes, a node with an address of its own and one that asks.
+    const YARD: &str = "\
+yard: portable
+networks:
+  cloud:
+    bridge: virbr0
+    prefix: 172.16.0.0/16
+    host: { address: 172.16.0.1/16 }
+    dhcp: { range: 172.16.128.0-172.16.255.254 }
+    dns: { domain: vnet0 }
+    uplink: masquerade
+    libvirt: { define: vnet0 }
+nodes:
+  horizon: { interfaces: { eth0: { network: cloud, address: 172.16.0.10/16 } } }
+  phone: { interfaces: { eth0: { network: cloud, address: dhcp } } }
+firewall: { host: { input: { policy: drop, allow: [icmp, any from cloud] } } }
+";
+
+    /// What of the machine must be as before.
+    fn machine() -> String {
+        sh("ip -br link | cut -d' ' -f1; ls /run/netns || true") + &said("net-list --all")
+    }
+
+    /// Somebody outside, in a namespace, by whom the host's routes lead.
+    fn outsider(prefix: &str) {
+        sh(&format!(
+            "ip netns add far; ip link add out type veth peer name far netns far
+             ip addr add {prefix}.2/24 dev out; ip link set out up
+             ip -n far addr add {prefix}.1/24 dev far; ip -n far link set far up
+             ip -n far link set lo up; ip route add default via {prefix}.1"
+        ));
+    }
+
+    fn outsider_gone() {
+        sh("ip link del out; ip netns del far");
+    }
+
+    fn fails(site: &Site, line: &str) -> String {
+        let output = site.run(line);
+        assert!(!output.status.success(), "{line} succeeded");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    alone! { #[ignore = "needs the VM tier: libvirt"] Machine, fn a_network_that_libvirt_makes_carries_the_yards_nodes() {
+        let _libvirtd = Libvirtd::start();
+        outsider("10.200.7");
+        let before = machine();
+        let site = Site::new(YARD);
+        site.ok("up");
+        site.ok("plan --check");
+        assert!(said("net-list").contains("vnet0"), "{}", said("net-list --all"));
+        let text = said("net-dumpxml vnet0");
+        for part in [
+            "<forward mode='nat'>",
+            "<port start='1024' end='65535'/>",
+            "<bridge name='virbr0' stp='off' delay='0'/>",
+            "<domain name='vnet0'/>",
+            "<ip address='172.16.0.1' prefix='16'>",
+            "<range start='172.16.128.0' end='172.16.255.254'/>",
+            r#"yard="portable" name="cloud""#,
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        // Its address is a lease of libvirt's, and it reaches its like and the outside.
+        let show = "ip -n portable-phone -4 -br addr show eth0 | grep 172.16.";
+        let wait = format!("until {show}; do read -rt 0.2 <> <(:) || true; done");
+        let address = sh(&format!("timeout 60 bash -c '{wait}'"));
+        let third: u32 = address.split("172.16.").nth(1).expect(&address)
+            .split('.').next().expect("a number").parse().expect("a number");
+        assert!((128..=255).contains(&third), "{address}");
+        assert!(said("net-dhcp-leases vnet0").contains("172.16."), "no lease of libvirt's");
+        site.ok("exec phone -- ping -c1 -W9 172.16.0.10");
+        site.ok("exec phone -- ping -c1 -W9 10.200.7.1");
+        // The outside sees the host alone, and gets in nowhere.
+        sh("ip -n far route add 172.16.0.0/16 via 10.200.7.2; ! ip netns exec far ping -c1 -W1 172.16.0.10");
+        // Where the machine goes to, the network goes along.
+        outsider_gone();
+        outsider("10.200.8");
+        site.ok("exec phone -- ping -c1 -W9 10.200.8.1");
+        site.ok("down");
+        assert_eq!(machine(), before);
+        assert_eq!(said("net-list --all"), "");
+        outsider_gone();
+    }}
+
+    alone! { #[ignore = "needs the VM tier: libvirt"] Machine, fn what_others_did_to_the_network_is_seen_and_healed() {
+        let mut libvirtd = Libvirtd::start();
+        let site = Site::new(YARD);
+        site.ok("up");
+        // Ended, taken away while it runs, changed for the next start.
+        let changed = "net-dumpxml vnet0 --inactive | sed 's/172.16.255.254/172.16.200.1/'";
+        let with = "net-dumpxml vnet0 --inactive | sed 's,</ip>,</ip><portgroup name=\"x\"/>,'";
+        for (does, says) in [
+            ("net-destroy vnet0".to_owned(), "libvirt network vnet0"),
+            ("net-undefine vnet0".to_owned(), "definition"),
+            (format!("{changed} >/run/n.xml; virsh net-define /run/n.xml"), "172.16.200.1"),
+            (format!("{with} >/run/n.xml; virsh net-define /run/n.xml"), "portgroup"),
+        ] {
+            sh(&format!("export LIBVIRT_DEFAULT_URI=qemu:///system; virsh {does}"));
+            let plan = site.run("plan --check");
+            let text = String::from_utf8_lossy(&plan.stdout).into_owned();
+            assert_eq!(plan.status.code(), Some(3), "{does}: {text}");
+            assert!(text.contains(says), "{does}: {text}");
+            site.ok("up");
+            site.ok("plan --check");
+            site.ok("exec horizon -- ping -c1 -W9 172.16.0.1");
+        }
+        // The file's own change: what libvirt takes over when it starts anew.
+        site.file(&YARD.replace("172.16.255.254", "172.16.255.7").replace("vnet0 }\n    uplink", "vnet1 }\n    uplink"));
+        site.ok("up");
+        site.ok("plan --check");
+        let text = said("net-dumpxml vnet0");
+        assert!(text.contains("172.16.255.7") && text.contains("<domain name='vnet1'/>"), "{text}");
+        site.ok("exec horizon -- ping -c1 -W9 172.16.0.1");
+        // And what runs goes on while libvirt is started anew.
+        libvirtd.end();
+        let said_no = fails(&site, "plan");
+        assert!(said_no.contains("libvirt does not answer"), "{said_no}");
+        libvirtd.resume();
+        site.ok("plan --check");
+        // With its records lost it is known by its note.
+        sh("rm /run/netyard/portable/record.json");
+        let plan = site.run("plan").stdout;
+        assert!(!String::from_utf8_lossy(&plan).contains("libvirt"));
+        site.ok("down");
+        assert_eq!(said("net-list --all"), "");
+    }}
+
+    alone! { #[ignore = "needs the VM tier: libvirt"] Machine, fn a_command_that_was_killed_is_finished_by_the_next() {
+        let _libvirtd = Libvirtd::start();
+        let before = machine();
+        let site = Site::new(YARD);
+        for moment in ["before:0", "after:0", "before:1", "after:1", "after:2", "after:3"] {
+            let kill = |line: &str| site.netyard(line).env("NETYARD_KILL", moment).output().expect("the binary");
+            kill("up");
+            site.ok("down");
+            assert_eq!(machine(), before, "up killed {moment}");
+            kill("up");
+            site.ok("up");
+            site.ok("plan --check");
+            kill("down");
+            site.ok("down");
+            assert_eq!(machine(), before, "down killed {moment}");
+        }
+        // The last part of `down` is libvirt's.
+        site.ok("up");
+        site.netyard("down").env("NETYARD_KILL", "before:8").output().expect("the binary");
+        assert!(said("net-list").contains("vnet0"));
+        site.ok("down");
+        assert_eq!(machine(), before);
+    }}
+
+    alone! { #[ignore = "needs the VM tier: libvirt"] Machine, fn a_strangers_network_is_refused_and_stays_as_it_is() {
+        let mut libvirtd = Libvirtd::start();
+        let stranger = "<network><name>vnet0</name><bridge name='virbr7'/><ip address='10.77.0.1' netmask='255.255.255.0'/></network>";
+        fs::write("/run/stranger.xml", stranger).expect("the test's own /run");
+        sh("virsh -c qemu:///system net-define /run/stranger.xml");
+        let text = said("net-dumpxml vnet0");
+        let before = machine();
+        let site = Site::new(YARD);
+        let refused = |file: &str, says: &str| {
+            site.file(file);
+            for line in ["plan", "up"] {
+                let output = fails(&site, line);
+                assert!(output.contains(says), "{says}: {output}");
+            }
+        };
+        refused(YARD, "libvirt has a network `vnet0` already");
+        let other = YARD.replace("define: vnet0", "define: vnet1");
+        refused(&other.replace("virbr0", "virbr7"), "libvirt's network `vnet0` has a bridge `virbr7` already");
+        refused(&YARD.replace("{ define: vnet0 }", "{ offer: vnet0 }"), "libvirt has a network `vnet0` already");
+        // Another yard's is a stranger's, too; and nobody's is taken away by `down`.
+        site.file(&other);
+        site.ok("up");
+        let second = Site::new(other.replace("yard: portable", "yard: second").replace("172.16.", "172.17.").replace("virbr0", "virbr1"));
+        let output = fails(&second, "up");
+        assert!(output.contains("it is yard `portable`'s"), "{output}");
+        site.ok("down");
+        assert_eq!((machine(), said("net-dumpxml vnet0")), (before.clone(), text));
+        // The machine is where the network's addresses are somebody else's.
+        outsider("172.16.3");
+        refused(&other, "172.16.0.0/16");
+        outsider_gone();
+        // Nobody answers.
+        libvirtd.end();
+        refused(&other, "libvirt does not answer");
+        libvirtd.resume();
+        assert_eq!(machine(), before);
+        virsh("net-undefine vnet0");
+    }}
+
+    alone! { #[ignore = "needs the VM tier: libvirt"] Machine, fn what_libvirt_says_is_bounded() {
+        // Stands in for virsh, found before it.
+        sh("mount -t tmpfs own /usr/local/sbin");
+        let virsh = |answer: &str| {
+            let script = format!(
+                "#!/bin/bash\ncase \"$*\" in\n*net-list*) echo vnet0 ;;\n*) {answer} ;;\nesac\n"
+            );
+            fs::write("/usr/local/sbin/virsh", script).expect("the test's own directory");
+            sh("chmod +x /usr/local/sbin/virsh");
+        };
+        let before = sh("ip -br link; ls /run/netns || true");
+        let site = Site::new(YARD);
+        for (answer, says) in [
+            ("echo '<!DOCTYPE n [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;\">]><network><name>&b;</name></network>'", "DTD"),
+            ("head -c 100000000 /dev/zero | tr '\\0' x", "more than 4 MiB"),
+            ("echo '<network><name>vnet0</name>'; for i in $(seq 150000); do echo '<a/>'; done; echo '</network>'", "nodes limit"),
+            ("echo '<network><name>vnet0'", "refused"),
+            ("echo error: no >&2; exit 1", "virsh says: of network `vnet0`: no"),
+        ] {
+            virsh(answer);
+            for line in ["plan", "up"] {
+                let output = fails(&site, line);
+                assert!(output.contains("libvirt does not answer") && output.contains(says), "{says}: {output}");
+            }
+        }
+        assert_eq!(sh("ip -br link; ls /run/netns || true"), before);
+    }}
+
+    alone! { #[ignore = "needs the VM tier: libvirt"] Machine, fn a_network_of_netyards_is_offered_to_libvirt() {
+        let _libvirtd = Libvirtd::start();
+        let before = machine();
+        let site = Site::new("\
+yard: offers
+networks:
+  lan: { bridge: br-lan, prefix: 10.66.0.0/24, host: true, dhcp: on, libvirt: offer }
+nodes: { base: { interfaces: { eth0: { network: lan } } } }
+");
+        site.ok("up");
+        site.ok("plan --check");
+        let text = said("net-dumpxml lan");
+        assert!(text.contains("<forward mode='bridge'/>") && text.contains("<bridge name='br-lan'/>"), "{text}");
+        assert!(said("net-list").contains("lan"));
+        // Taken back, it is netyard's alone.
+        let without = fs::read_to_string(site.path().join("netyard.yaml")).expect("the file");
+        site.file(&without.replace(", libvirt: offer", ""));
+        site.ok("up");
+        assert_eq!(said("net-list --all"), "");
+        site.ok("exec base -- ping -c1 -W9 10.66.0.1");
+        site.ok("down");
+        assert_eq!(machine(), before);
+    }}
+}
