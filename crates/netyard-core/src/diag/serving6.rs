@@ -83,3 +83,53 @@ pub fn no_client(found: &str, network: &str, span: Span) -> Diagnostic {
         "a MAC address is six pairs of hexadecimal digits, in quotes: `\"02:00:00:00:00:01\"`",
     )
 }
+
+/// `delegated:` names nothing that could ask.
+pub fn nobody_asks<'a>(
+    found: &str,
+    span: Span,
+    known: impl Iterator<Item = &'a str>,
+) -> Diagnostic {
+    let message = format!("`{found}` is no interface that could ask for a prefix");
+    let interface = found.split_once(':').map_or(found, |(_, interface)| interface);
+    Diagnostic::error("delegated", message)
+        .at(span, "a node and its interface, `gw:wan`; of this machine, `host:eth0`")
+        .did_you_mean(interface, known)
+}
+
+/// Whoever asks is not in the network.
+pub fn not_there(node: &str, network: &str, span: Span) -> Diagnostic {
+    let message = format!("`{node}` asks for a prefix for network `{network}`, and is not in it");
+    Diagnostic::error("delegated", message)
+        .at(span, "it is the one that would lead there")
+        .hint("give it an interface in the network; the host has one with `uplink: routed`")
+}
+
+/// Somebody else advertises.
+pub fn another_serves(node: &str, network: &str, span: Span) -> Diagnostic {
+    let message =
+        format!("the prefix of network `{network}` comes by `{node}`, which does not serve it");
+    Diagnostic::error("delegated", message)
+        .at(span, "only who is given it knows how long it lasts")
+        .hint(format!("write `serve: {node}` at the network"))
+}
+
+/// Nobody tells hosts.
+pub fn not_told(network: &str, span: Span) -> Diagnostic {
+    let message = format!("nobody tells the hosts of network `{network}` which prefix it is given");
+    Diagnostic::warning("delegated", message).at(span, "").hint("write `ra: on` at the network")
+}
+
+/// Whoever asks passes nothing on.
+pub fn no_router(node: &str, span: Span) -> Diagnostic {
+    let message = format!("`{node}` asks for a prefix, and passes no packets on");
+    Diagnostic::error("delegated", message)
+        .at(span, "nobody behind it could use the prefix")
+        .hint("write `forward: true` at the node")
+}
+
+/// Two networks with one /64.
+pub fn same_number(number: u32, other: &str, span: Span) -> Diagnostic {
+    let message = format!("the /64 number {number} is that of network `{other}`, too");
+    Diagnostic::error("delegated", message).at(span, "")
+}

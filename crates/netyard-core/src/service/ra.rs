@@ -105,6 +105,9 @@ pub struct Ra {
     pub mtu: Option<u32>,
     /// What is on the link, and what addresses are made of.
     pub prefixes: Vec<Advertised>,
+    /// Beside those, the /64 that the server's interface has by delegation; not sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delegated: bool,
     /// What else the sender leads to.
     pub routes: Vec<Led>,
     /// Name servers.
@@ -157,6 +160,7 @@ impl Default for Ra {
             preference: Preference::Medium,
             mtu: None,
             prefixes: Vec::new(),
+            delegated: false,
             routes: Vec::new(),
             rdnss: Vec::new(),
             dnssl: Vec::new(),

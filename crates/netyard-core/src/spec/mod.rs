@@ -136,12 +136,25 @@ pub struct NetworkSpec {
     pub host: Option<HostSideSpec>,
     /// `uplink:`.
     pub uplink: Option<UplinkSpec>,
+    /// `delegated:`.
+    pub delegated: Option<DelegatedSpec>,
     /// What is served on it.
     pub serving: ServingSpec,
     /// `ports:`.
     pub ports: Vec<OutsidePortSpec>,
     /// `libvirt:`.
     pub libvirt: Option<crate::libvirt::LibvirtSpec>,
+}
+
+/// `delegated:` of a network: its /64 comes out of a prefix that an interface is given.
+#[derive(Clone, Debug)]
+pub struct DelegatedSpec {
+    /// The interface that asks: `node:interface`.
+    pub from: Spanned<String>,
+    /// `length:` that is wished for.
+    pub length: Option<Spanned<u8>>,
+    /// `number:` of the /64; left out, by the order of the file.
+    pub number: Option<Spanned<u32>>,
 }
 
 /// `host:` of a network: the bridge is on the host, and these are its addresses.

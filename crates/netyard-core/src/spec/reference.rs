@@ -19,6 +19,7 @@ pub fn reference() -> String {
         ("`networks`", &shapes::NETWORK),
         ("`host` of a network", &shapes::HOST_SIDE),
         ("`uplink` of a network", &shapes::UPLINK),
+        ("`delegated` of a network", &shapes::DELEGATED),
         ("`ports` of a network", &shapes::OUTSIDE_PORT),
         ("`libvirt` of a network", &crate::libvirt::SHAPE),
         ("What is served on a network", &serving::SERVING),

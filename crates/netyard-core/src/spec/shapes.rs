@@ -16,7 +16,7 @@ use crate::shape::{Field, Shape, Type};
 
 pub use interface::INTERFACE;
 pub use link::{IMPAIRMENT, LINK};
-pub use network::{HOST_SIDE, NETWORK, OUTSIDE_PORT, PORT_VLANS, UPLINK};
+pub use network::{DELEGATED, HOST_SIDE, NETWORK, OUTSIDE_PORT, PORT_VLANS, UPLINK};
 pub use node::{DNS, NODE};
 pub use route::{HOP, NEIGHBOUR, ROUTE, RULE};
 

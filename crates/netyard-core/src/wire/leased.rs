@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{
@@ -29,11 +29,15 @@ pub const LEASED: u8 = 79;
 /// kernel gives IPv6 routes that say none.
 pub const METRIC: u32 = 1024;
 
+/// The number of `lo`, in every namespace.
+const LOOPBACK: u32 = 1;
+
 /// `RT_TABLE_MAIN`.
 const MAIN: u8 = 254;
 // linux/if_addr.h, linux/rtnetlink.h
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
 const IFA_F_DADFAILED: u32 = 0x08;
@@ -81,6 +85,18 @@ impl LeasedAddress {
         Request::new(RouteNetlinkMessage::DelAddress(self.message()), 0)
     }
 
+    /// Takes away the route to its neighbours: of an address that ends, the kernel leaves it
+    /// until it would have ended (`check_cleanup_prefix_route`, net/ipv6/addrconf.c).
+    pub fn remove_link_route(&self) -> Request {
+        let (index, destination) = (self.index, self.net.trunc());
+        let mut message = LeasedRoute { index, destination, gateway: None }.message();
+        message.header.protocol = RouteProtocol::Unspec;
+        message.header.scope = RouteScope::NoWhere;
+        message.header.kind = RouteType::Unspec;
+        message.attributes.retain(|one| !matches!(one, RouteAttribute::Priority(_)));
+        Request::new(RouteNetlinkMessage::DelRoute(message), 0)
+    }
+
     fn message(&self) -> AddressMessage {
         let mut message = AddressMessage::default();
         message.header.index = self.index;
@@ -106,6 +122,10 @@ pub struct ToldAddress {
     pub tentative: bool,
     /// Somebody else has it (RFC 4862, 5.4.5).
     pub duplicate: bool,
+    /// For how many seconds it is good for new connections; all ones is for ever.
+    pub preferred: u32,
+    /// In how many seconds it ends; all ones is never.
+    pub valid: u32,
 }
 
 /// Reads an `RTM_NEWADDR` message without its netlink header.
@@ -113,12 +133,17 @@ pub fn read_address(message: &[u8]) -> Option<ToldAddress> {
     const HEADER: usize = 8; // struct ifaddrmsg
     let header = message.get(..HEADER)?;
     let (mut local, mut address, mut flags, mut protocol) = (None, None, u32::from(header[2]), 0);
+    let (mut preferred, mut valid) = (u32::MAX, u32::MAX);
     for (kind, value) in attributes(&message[HEADER..]) {
         match kind {
             IFA_ADDRESS => address = ip(value),
             IFA_LOCAL => local = ip(value),
             IFA_FLAGS => flags = u32_of(value)?,
             IFA_PROTO => protocol = u8_of(value)?,
+            // struct ifa_cacheinfo
+            IFA_CACHEINFO => {
+                (preferred, valid) = (u32_of(value)?, u32_of(value.get(4..)?)?);
+            }
             _ => {}
         }
     }
@@ -128,7 +153,21 @@ pub fn read_address(message: &[u8]) -> Option<ToldAddress> {
         leased: protocol == LEASED,
         tentative: flags & IFA_F_TENTATIVE != 0,
         duplicate: flags & IFA_F_DADFAILED != 0,
+        preferred,
+        valid,
     })
+}
+
+/// What leads nowhere: a delegated prefix as a whole, so that what is sent to a part of
+/// it that nobody has does not go back to where it came from (RFC 7084, WPD-5).
+pub fn dead_end(destination: Ipv6Net) -> [Request; 2] {
+    let route = LeasedRoute { index: LOOPBACK, destination: destination.into(), gateway: None };
+    let mut message = route.message();
+    message.header.scope = RouteScope::Universe;
+    message.header.kind = RouteType::Unreachable;
+    let made = RouteNetlinkMessage::NewRoute(message.clone());
+    let gone = RouteNetlinkMessage::DelRoute(message);
+    [Request::new(made, NLM_F_CREATE | NLM_F_REPLACE), Request::new(gone, 0)]
 }
 
 /// A route that a lease brought.
@@ -223,6 +262,7 @@ mod tests {
         let message = body(&address.set());
         let told = read_address(&message).unwrap();
         assert_eq!((told.index, told.net, told.leased), (4, net, true));
+        assert_eq!((told.preferred, told.valid), (10, 20));
         let place = crate::state::Place::Host;
         assert_eq!(crate::wire::address::read(&place, &Default::default(), &message), None);
     }

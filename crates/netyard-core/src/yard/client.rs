@@ -1,10 +1,12 @@
 //! Addresses from the network: the client of an interface, and what the kernel
 //! does with router advertisements.
 
-use super::Node;
 use super::gather::{Cast, Role};
+use super::serving::Seat;
+use super::{Node, delegated};
 use crate::diag::{Report, Span, client as say};
 use crate::interface::Kind;
+use crate::name::{FullName, InterfaceName};
 use crate::service::client::{ClientConfig, FILE, VERSION, process_name};
 use crate::spec::SourcesSpec;
 use crate::state::{File, InterfaceId, Place, Process, ProcessFile, Program};
@@ -25,7 +27,9 @@ pub(super) fn has_client(cast: &Cast<'_>, node: usize) -> bool {
 /// The name of an interface's client process, if it has one.
 pub(super) fn name(cast: &Cast<'_>, interface: usize) -> Option<String> {
     let sources = sources(cast, interface);
-    let has = sources.dhcp.or(sources.dhcp6).is_some();
+    let (node, own) = (cast.interfaces[interface].node, &cast.interfaces[interface].name);
+    let has = sources.dhcp.or(sources.dhcp6).is_some()
+        || delegated::asking(cast, node).contains(own.as_str());
     has.then(|| process_name(&cast.interfaces[interface].name))
 }
 
@@ -64,11 +68,13 @@ pub(super) fn deaf(cast: &Cast<'_>, interface: usize) -> Option<Span> {
 pub(super) fn processes(cast: &Cast<'_>, index: usize, node: &Node) -> Vec<Process> {
     let spec = cast.nodes[index].spec;
     let mut processes = Vec::new();
+    let mut asking = delegated::asking(cast, index);
     for &interface in &cast.nodes[index].interfaces {
         let sources = sources(cast, interface);
         let resolver = node.place != Place::Host && spec.is_none_or(|s| s.dns.is_none());
         let ra = resolver && sources.ra.or(sources.dhcp6).is_some();
-        if sources.dhcp.or(sources.dhcp6).is_none() && !ra {
+        let asks = asking.remove(cast.interfaces[interface].name.as_str());
+        if sources.dhcp.or(sources.dhcp6).is_none() && !ra && !asks {
             continue;
         }
         let id = cast.id(interface);
@@ -79,11 +85,29 @@ pub(super) fn processes(cast: &Cast<'_>, index: usize, node: &Node) -> Vec<Proce
             interface: found.device.kernel_name.clone(),
             dhcp4: sources.dhcp.is_some(),
             dhcp6: sources.dhcp6.is_some(),
+            delegated: asks.then(|| delegated::resolve(cast, index, id.name.as_str(), node)),
             hostname: Some(hostname.unwrap_or_else(|| node.name.to_string())),
             ra,
             resolver,
         };
         processes.push(process(&id, &config));
+    }
+    // What is the machine's own, and not of the file.
+    for name in asking {
+        let (Ok(interface), Ok(own)) = (InterfaceName::new(name), FullName::new(name)) else {
+            continue;
+        };
+        let config = ClientConfig {
+            version: VERSION,
+            interface,
+            dhcp4: false,
+            dhcp6: false,
+            delegated: Some(delegated::resolve(cast, index, name, node)),
+            hostname: None,
+            ra: false,
+            resolver: false,
+        };
+        processes.push(process(&InterfaceId { place: node.place.clone(), name: own }, &config));
     }
     processes
 }
@@ -98,8 +122,9 @@ fn process(id: &InterfaceId, config: &ClientConfig) -> Process {
     }
 }
 
-/// Interfaces that cannot have a lease or advertisements.
-pub(super) fn check(cast: &Cast<'_>, report: &mut Report) {
+/// Interfaces that cannot have a lease or advertisements, and prefixes that nobody could use.
+pub(super) fn check(cast: &Cast<'_>, seats: &[Option<Seat>], report: &mut Report) {
+    delegated::check(cast, seats, report);
     for (index, interface) in cast.interfaces.iter().enumerate() {
         let sources = sources(cast, index);
         let name = interface.name.as_str();

@@ -116,10 +116,13 @@ fn heard<'a>(
 ) -> impl Iterator<Item = &'a InterfaceName> {
     let ports: Vec<&InterfaceName> = cast.spec.networks.iter().flat_map(ports).collect();
     let is_auto = routed.iter().any(|r| r.exits[1] != Exit::None && *r.through == Through::Auto);
+    let host = cast.node(HOST);
+    let asking = host.map(|host| super::delegated::asking(cast, host)).unwrap_or_default();
+    let asking: Vec<String> = asking.into_iter().map(str::to_owned).collect();
     let named: Vec<InterfaceName> = routed.iter().filter_map(|r| through(r).cloned()).collect();
     let ports: Vec<InterfaceName> = ports.into_iter().cloned().collect();
     facts.host_interfaces.iter().filter_map(move |(name, found)| {
-        let may = is_auto || named.contains(name);
+        let may = is_auto || named.contains(name) || asking.iter().any(|own| own == name.as_str());
         (found.accepts_ra && may && !ports.contains(name)).then_some(name)
     })
 }

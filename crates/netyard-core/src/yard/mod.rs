@@ -38,6 +38,7 @@ mod assemble;
 mod check;
 mod client;
 mod container;
+mod delegated;
 mod expect;
 mod file;
 mod firewall;
@@ -319,7 +320,7 @@ pub fn resolve(spec: &Spec, facts: &Facts) -> (Option<Yard>, Report) {
     let firewalls = firewall::resolve(world, &mut report);
     serving::check(&cast, &plan, &seats, &mut report);
     serving6::check(&cast, &plan, &seats, &mut report);
-    client::check(&cast, &mut report);
+    client::check(&cast, &seats, &mut report);
     container::check(&cast, facts, &mut report);
     vm::check(&cast, facts, &mut report);
     check::all(&cast, &relations, &segments, &plan, facts, &mut report);

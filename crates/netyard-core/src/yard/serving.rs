@@ -30,6 +30,7 @@ const LEASE: u32 = 3600;
 const CACHE: u32 = 1000;
 const DNS_PORT: u16 = 53;
 const DHCP_PORT: u16 = 67;
+const DHCP6_PORT: u16 = 547;
 /// What the process is called that serves from a place.
 pub const SERVICES: &str = "services";
 /// What a client has that is told nothing, in bytes (RFC 894).
@@ -173,8 +174,14 @@ impl Serving {
         let mut process = Process::new(self.place.clone(), &format!("dnsmasq-{name}"), program);
         let texts = networks.iter().map(dnsmasq::configuration);
         process.files = vec![ProcessFile::new("dnsmasq.conf", texts.collect())];
-        let has_names = networks.iter().any(|network| network.dns.is_some());
-        process.ready = Ready::Udp(if has_names { DNS_PORT } else { DHCP_PORT });
+        let any = |has: fn(&ServedNetwork) -> bool| networks.iter().any(has);
+        process.ready = match () {
+            () if any(|network| network.dns.is_some()) => Ready::Udp(DNS_PORT),
+            () if any(|network| network.dhcp4.is_some()) => Ready::Udp(DHCP_PORT),
+            () if any(|network| network.dhcp6.is_some()) => Ready::Udp(DHCP6_PORT),
+            // Advertisements have no port.
+            () => Ready::Started,
+        };
         process.confined = true;
         process
     }

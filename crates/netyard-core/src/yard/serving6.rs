@@ -64,6 +64,7 @@ impl Stage<'_, '_> {
             preference: said.preference,
             mtu: said.mtu.or(mtu),
             prefixes: prefixes.into_iter().map(advertised).collect(),
+            delegated: self.cast.spec.networks[index].delegated.is_some() && slaac,
             routes: said.routes.iter().map(|r| route(r.value)).collect(),
             rdnss: match (rdnss.is_empty(), names.is_some()) {
                 (true, true) => server(own).into_iter().collect(),
@@ -189,7 +190,7 @@ pub(super) fn check(
             check_dnsmasq(&spec.serving, report);
         }
         if let Some(ra) = &spec.serving.ra {
-            check_ra(ra, name, &prefixes, report);
+            check_ra(ra, name, (&prefixes, spec.delegated.is_some()), report);
         }
         if let Some(dhcp6) = &spec.serving.dhcp6 {
             check_dhcp6(cast, plan, index, dhcp6, &prefixes, report);
@@ -197,19 +198,43 @@ pub(super) fn check(
     }
 }
 
+/// dnsmasq derives the flags of advertisements from what it gives by DHCPv6, and has one
+/// list of name servers for both.
 fn check_dnsmasq(serving: &ServingSpec, report: &mut Report) {
-    let routes = serving.ra.as_ref().and_then(|ra| ra.routes.first());
-    if let Some(route) = routes {
-        report.push(say::not_by_dnsmasq("routes in router advertisements", route.span));
-    }
-    let delegation = serving.dhcp6.as_ref().and_then(|dhcp6| dhcp6.delegation.as_ref());
+    let dhcp6 = serving.dhcp6.as_ref();
+    let delegation = dhcp6.and_then(|dhcp6| dhcp6.delegation.as_ref());
     if let Some((pool, _)) = delegation {
         report.push(say::not_by_dnsmasq("prefix delegation", pool.span));
     }
+    let Some(ra) = &serving.ra else { return };
+    let gives = dhcp6.is_some_and(|dhcp6| !dhcp6.no_range);
+    let mut refuse = |what: &str, span| report.push(say::not_by_dnsmasq(what, span));
+    if let Some(route) = ra.routes.first() {
+        refuse("routes in router advertisements", route.span);
+    }
+    if ra.managed.is_some_and(|managed| managed != gives) {
+        refuse("`managed` other than what DHCPv6 gives", ra.span);
+    }
+    if gives && ra.other == Some(false) {
+        refuse("`other: false` where DHCPv6 gives addresses", ra.span);
+    }
+    if let Some(slaac) = ra.slaac.as_ref().filter(|slaac| !slaac.value && !gives) {
+        refuse("advertised prefixes without SLAAC where DHCPv6 gives no addresses", slaac.span);
+    }
+    let [by_ra, by_dhcp] = [Some(&ra.rdnss), dhcp6.map(|dhcp6| &dhcp6.dns)]
+        .map(|list| list.into_iter().flatten().map(|a| a.value).collect::<Vec<_>>());
+    if !by_ra.is_empty() && !by_dhcp.is_empty() && by_ra != by_dhcp {
+        refuse("`rdnss` beside another `dns` of DHCPv6", ra.rdnss[0].span);
+    }
 }
 
-fn check_ra(ra: &RaSpec, network: &str, prefixes: &[Ipv6Net], report: &mut Report) {
-    if prefixes.is_empty() && ra.prefixes.is_empty() {
+fn check_ra(
+    ra: &RaSpec,
+    network: &str,
+    (prefixes, delegated): (&[Ipv6Net], bool),
+    report: &mut Report,
+) {
+    if prefixes.is_empty() && ra.prefixes.is_empty() && !delegated {
         report.push(say::no_prefix("ra", network, ra.span));
     }
     let wanted = ra.slaac.as_ref();

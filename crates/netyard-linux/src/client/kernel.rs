@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use netyard_core::wire::leased::{
     LeasedAddress, LeasedRoute, ToldAddress, read_address, read_route,
 };
@@ -34,6 +34,8 @@ pub(super) enum Change {
     LinkUp,
     /// Somebody else has an address that it was given.
     Duplicate(Ipv6Addr),
+    /// Another interface is up, perhaps one that was not there.
+    Other,
 }
 
 pub(super) struct Kernel {
@@ -71,14 +73,18 @@ impl Kernel {
             RTM_DELLINK if link(message).is_some_and(|(at, _)| at == index) => {
                 changes.push(Change::Gone)
             }
-            RTM_NEWLINK => {
-                if let Some((_, flags)) = link(message).filter(|(at, _)| *at == index) {
+            RTM_NEWLINK => match link(message) {
+                Some((at, flags)) if at == index => {
                     if is_up(flags) && !carrier {
                         changes.push(Change::LinkUp);
                     }
                     carrier = is_up(flags);
                 }
-            }
+                Some((_, flags)) if flags & IFF_UP != 0 && !changes.contains(&Change::Other) => {
+                    changes.push(Change::Other);
+                }
+                _ => {}
+            },
             // One that ends is taken away at once where somebody else has it
             // (`addrconf_dad_stop`, net/ipv6/addrconf.c).
             RTM_NEWADDR | RTM_DELADDR => match read_address(message) {
@@ -135,6 +141,19 @@ impl Kernel {
             requests.extend(gone.map(|address| address.remove()));
         })?;
         self.run(requests)
+    }
+
+    /// The addresses of IPv6 that leases brought to an interface.
+    pub fn leased_on(&mut self, index: u32) -> io::Result<Vec<Ipv6Net>> {
+        let mut all = Vec::new();
+        self.socket.dump(&wire::address::dump(), |message| {
+            let told = message.and_then(|message| read_address(message.payload));
+            match told.filter(|told| told.leased && told.index == index).map(|told| told.net) {
+                Some(IpNet::V6(net)) => all.push(net),
+                _ => {}
+            }
+        })?;
+        Ok(all)
     }
 
     /// Takes away what is not of this lease.

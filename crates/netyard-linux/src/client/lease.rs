@@ -27,6 +27,9 @@ pub struct Held {
     /// By DHCPv6, likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub v6: Option<(Lease6, u64)>,
+    /// A prefix by DHCPv6, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<(Lease6, u64)>,
     /// What routers said of names; it is asked for again rather than written down.
     #[serde(skip)]
     pub names: super::ra::Names,
@@ -51,6 +54,7 @@ impl Held {
             version: VERSION,
             v4: self.v4.filter(|(_, until)| *until > now),
             v6: self.v6.filter(|(_, until)| *until > now),
+            prefix: self.prefix.filter(|(_, until)| *until > now),
             names: self.names,
         }
     }
@@ -70,7 +74,8 @@ impl Held {
     /// Its name servers.
     pub fn servers(&self) -> Vec<IpAddr> {
         let v4 = self.v4.iter().flat_map(|(lease, _)| &lease.dns).copied().map(IpAddr::V4);
-        let v6 = self.v6.iter().flat_map(|(lease, _)| &lease.dns).copied().map(IpAddr::V6);
+        let v6 = self.v6.iter().chain(&self.prefix).flat_map(|(lease, _)| &lease.dns);
+        let v6 = v6.copied().map(IpAddr::V6);
         let said = self.names.values().flat_map(|told| &told.servers).copied().map(IpAddr::V6);
         let mut all: Vec<IpAddr> = Vec::new();
         for server in v4.chain(v6).chain(said) {
@@ -84,7 +89,7 @@ impl Held {
     /// Domains that are tried after a short name.
     pub fn search(&self) -> Vec<&str> {
         let v4 = self.v4.iter().flat_map(|(lease, _)| &lease.search);
-        let v6 = self.v6.iter().flat_map(|(lease, _)| &lease.search);
+        let v6 = self.v6.iter().chain(&self.prefix).flat_map(|(lease, _)| &lease.search);
         let mut all: Vec<&str> = Vec::new();
         let said = self.names.values().flat_map(|told| &told.search);
         for name in v4.chain(v6).chain(said) {

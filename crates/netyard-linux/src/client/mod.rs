@@ -6,6 +6,7 @@
 //! itself should the process be no more, routes, and name servers. What it holds
 //! is written down, so that the process after it asks for the same.
 
+mod delegated;
 mod kernel;
 mod lease;
 mod ra;
@@ -109,7 +110,9 @@ impl Client {
         let mut world = World { config, link, kernel, data, begin, held };
         world.kernel.forget_all_but(&world.held)?;
         let v4 = if world.config.dhcp4 { Some(v4::Dhcp4::open(&world)?) } else { None };
-        let v6 = if world.config.dhcp6 { Some(v6::Dhcp6::open(&world)?) } else { None };
+        let asks = world.config.dhcp6 || world.config.delegated.is_some();
+        let v6 = if asks { Some(v6::Dhcp6::open(&world)?) } else { None };
+        delegated::settle(&mut world)?;
         let ra = if world.config.ra { Some(ra::Listener::open(&world)?) } else { None };
         Ok(Self { world, signals, v4, v6, ra, is_ready: false })
     }
@@ -148,8 +151,10 @@ impl Client {
     fn tell_ready(&mut self) {
         let has = |asked: bool, held: bool| held || !asked;
         let held = &self.world.held;
-        let all =
-            has(self.v4.is_some(), held.v4.is_some()) && has(self.v6.is_some(), held.v6.is_some());
+        let config = &self.world.config;
+        let all = has(self.v4.is_some(), held.v4.is_some())
+            && has(config.dhcp6, held.v6.is_some())
+            && has(config.delegated.is_some(), held.prefix.is_some());
         if all && !self.is_ready {
             self.is_ready = true;
             notify("READY=1");
@@ -225,6 +230,7 @@ impl Client {
                     ra.ask(&self.world);
                 }
             }
+            Change::Other => delegated::settle(&mut self.world)?,
             Change::Duplicate(address) => {
                 if let Some(v6) = &mut self.v6 {
                     v6.duplicate(address, &mut self.world);

@@ -10,7 +10,7 @@ use netyard_core::service::dhcp6::message::LONGEST;
 use rustix::net::{RecvFlags, recv};
 
 use super::lease::until;
-use super::{World, seed, today};
+use super::{World, delegated, seed, today};
 use crate::serve::link6::ALL_SERVERS;
 use crate::serve::world::say;
 
@@ -21,7 +21,8 @@ const CLIENT: u16 = 546;
 const AGAIN: u64 = 1_000;
 
 pub(super) struct Dhcp6 {
-    client: Client,
+    /// For an address, for a prefix, or both: each with transactions of its own.
+    clients: Vec<Client>,
     socket: OwnedFd,
     /// Until then there is no link-local address to send from.
     waits: Option<u64>,
@@ -31,15 +32,29 @@ impl Dhcp6 {
     pub fn open(world: &World) -> io::Result<Self> {
         let no_mac = || io::Error::other("an interface without a hardware address has no DHCPv6");
         let mac = world.link.mac.ok_or_else(no_mac)?;
-        let before = world.held.v6.as_ref().map(|(lease, _)| lease.clone());
         let hostname = world.config.hostname.clone();
-        let client = Client::new(mac, hostname, before, seed(&world.link), world.now());
-        let socket = world.link.udp(CLIENT, None)?;
-        Ok(Self { client, socket, waits: None })
+        let mut clients = Vec::new();
+        let lease = |held: &Option<(Lease6, u64)>| held.as_ref().map(|(lease, _)| lease.clone());
+        if world.config.dhcp6 {
+            let before = lease(&world.held.v6);
+            clients.push(Client::new(mac, hostname, before, seed(&world.link), world.now()));
+        }
+        if let Some(delegated) = &world.config.delegated {
+            let (before, seed) = (lease(&world.held.prefix), !seed(&world.link));
+            let client = Client::new(mac, None, before, seed, world.now());
+            clients.push(client.of_prefix(delegated.length));
+        }
+        let socket = world.link.udp(CLIENT, None).map_err(|error| {
+            let taken = error.kind() == io::ErrorKind::AddrInUse;
+            let text = "another DHCPv6 client has port 546 here: end it, or let it ask";
+            if taken { io::Error::new(error.kind(), text) } else { error }
+        })?;
+        Ok(Self { clients, socket, waits: None })
     }
 
     pub fn due(&self) -> u64 {
-        self.waits.map_or(self.client.due(), |until| until.max(self.client.due()))
+        let due = self.clients.iter().map(Client::due).min().unwrap_or(u64::MAX);
+        self.waits.map_or(due, |until| until.max(due))
     }
 
     pub fn fds(&self) -> [BorrowedFd<'_>; 1] {
@@ -47,7 +62,7 @@ impl Dhcp6 {
     }
 
     pub fn tick(&mut self, world: &mut World) {
-        if self.client.due() > world.now() {
+        if self.clients.iter().all(|client| client.due() > world.now()) {
             return;
         }
         // The kernel tells when duplicate address detection is done, and this is
@@ -66,32 +81,47 @@ impl Dhcp6 {
     }
 
     pub fn duplicate(&mut self, address: Ipv6Addr, world: &mut World) {
-        if self.client.lease().is_some_and(|lease| lease.address == address) {
-            self.step(Event::Conflict, world);
+        for index in 0..self.clients.len() {
+            let lease = self.clients[index].lease();
+            if lease.is_some_and(|lease| lease.net() == address.into()) {
+                self.step_one(index, Event::Conflict, world);
+            }
         }
     }
 
     pub fn receive(&mut self, world: &mut World) {
         let mut packet = [0; LONGEST];
         while let Ok((length, _)) = recv(&self.socket, &mut packet[..], RecvFlags::empty()) {
+            // Whose it is, its transaction says.
             self.step(Event::Packet(&packet[..length]), world);
         }
     }
 
     pub fn stop(&mut self, world: &mut World) {
-        let acts = self.client.stop(world.now());
-        acts.into_iter().for_each(|act| self.act(act, world));
+        for index in 0..self.clients.len() {
+            let acts = self.clients[index].stop(world.now());
+            acts.into_iter().for_each(|act| self.act(index, act, world));
+        }
     }
 
     fn step(&mut self, event: Event<'_>, world: &mut World) {
-        let acts = self.client.step(event, world.now());
-        acts.into_iter().for_each(|act| self.act(act, world));
+        for index in 0..self.clients.len() {
+            self.step_one(index, event, world);
+        }
     }
 
-    fn act(&mut self, act: Act, world: &mut World) {
+    fn step_one(&mut self, index: usize, event: Event<'_>, world: &mut World) {
+        let acts = self.clients[index].step(event, world.now());
+        acts.into_iter().for_each(|act| self.act(index, act, world));
+    }
+
+    fn act(&mut self, index: usize, act: Act, world: &mut World) {
+        let of_prefix = self.clients[index].is_of_prefix();
         let done = match act {
             Act::Send(bytes) => world.link.send(&self.socket, ALL_SERVERS, SERVER, &bytes),
+            Act::Bind(lease) if of_prefix => delegated::bind(&lease, world),
             Act::Bind(lease) => bind(&lease, world),
+            Act::Drop if of_prefix => delegated::drop(world),
             Act::Drop => drop(world),
             Act::Say(text) => {
                 say(&format!("{}: {text}", world.config.interface));

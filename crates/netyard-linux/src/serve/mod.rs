@@ -8,6 +8,7 @@
 //!
 //! A new service is a file here with a [`Service`], and a line in [`OPENERS`].
 
+mod delegated;
 mod dhcp4;
 mod dhcp6;
 mod dns;

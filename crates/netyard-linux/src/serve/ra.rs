@@ -7,15 +7,18 @@ use std::time::{Duration, Instant};
 
 use netyard_core::name::FullName;
 use netyard_core::service::client::Dice;
-use netyard_core::service::ra::{Ra, Schedule, is_solicitation};
+use netyard_core::service::ra::{Advertised, Ra, Schedule, is_solicitation};
 use netyard_core::service::served::{Served, ServedNetwork};
 use netyard_core::service::trouble::Trouble;
 use rustix::event::epoll::EventFlags;
 
 use super::Service;
+use super::delegated::Delegated;
 use super::link6::{ALL_NODES, Link, receive};
 use super::world::{World, notify, say};
 
+/// What the kernel tells of the interface's addresses.
+const GIVEN: u32 = 1;
 const SOLICITATION: u8 = 133;
 const ADVERTISEMENT: u8 = 134;
 /// Messages that are read together.
@@ -32,8 +35,11 @@ struct Advertiser {
     link: Link,
     socket: OwnedFd,
     ra: Ra,
-    /// What it says first: `ra`, and what it takes back of what was said before.
-    first: Option<Ra>,
+    /// What the interface is given, and was said of it last.
+    delegated: Option<Delegated>,
+    given: Vec<Advertised>,
+    /// What was said before and is to be taken back.
+    before: Option<Ra>,
     schedule: Schedule,
     begin: Instant,
     dice: Dice,
@@ -65,11 +71,18 @@ pub(super) fn open(
     let socket = link.icmp(&[SOLICITATION, ADVERTISEMENT])?;
     world.watch(&socket, 0, EventFlags::IN)?;
     world.advertised.insert(network.network.clone(), ra.clone());
+    let mut delegated = if ra.delegated { Some(Delegated::open(link.index)?) } else { None };
+    if let Some(delegated) = &delegated {
+        world.watch(delegated.fd(), GIVEN, EventFlags::IN)?;
+    }
+    let given = delegated.as_mut().map_or(Ok(Vec::new()), Delegated::prefixes)?;
     Ok(Some(Box::new(Advertiser {
         network: network.network.clone(),
         socket,
         ra: ra.clone(),
-        first: before.map(|before| ra.after(&before)),
+        delegated,
+        given,
+        before,
         schedule: Schedule::new(0),
         begin: world.now(),
         dice: Dice::new(world.today() ^ u64::from(link.index) << 32),
@@ -81,7 +94,10 @@ pub(super) fn open(
 }
 
 impl Service for Advertiser {
-    fn ready(&mut self, _: u32, _: EventFlags, world: &mut World) {
+    fn ready(&mut self, token: u32, _: EventFlags, world: &mut World) {
+        if token == GIVEN {
+            return self.regard(world.now());
+        }
         let mut packet = [0; 1500];
         for _ in 0..BATCH {
             let (length, from) = match receive(&self.socket, &mut packet) {
@@ -107,12 +123,13 @@ impl Service for Advertiser {
 
     fn due(&mut self, world: &mut World) {
         let now = world.now();
-        let said = self.first.as_ref().unwrap_or(&self.ra);
+        let said = self.said();
+        let said = self.before.as_ref().map_or_else(|| said.clone(), |before| said.after(before));
         let packet = said.packet(self.link.mac);
         match self.send(ALL_NODES, &packet) {
             Ok(()) => {
                 self.blocked = None;
-                self.first = None;
+                self.before = None;
                 let dice = self.dice.roll() as u32;
                 let now = self.ms(now);
                 self.schedule.sent(&self.ra, now, dice);
@@ -122,13 +139,40 @@ impl Service for Advertiser {
     }
 
     fn end(&mut self, _: &mut World) {
-        let _ = self.send(ALL_NODES, &self.ra.farewell().packet(self.link.mac));
+        let last = self.said().farewell().packet(self.link.mac);
+        let _ = self.send(ALL_NODES, &last);
     }
 }
 
 impl Advertiser {
     fn ms(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.begin).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What is said now: of what it is given, with the time that is left.
+    fn said(&mut self) -> Ra {
+        if let Some(Ok(given)) = self.delegated.as_mut().map(Delegated::prefixes) {
+            self.given = given;
+        }
+        let mut said = self.ra.clone();
+        said.prefixes.extend(self.given.iter().copied());
+        said
+    }
+
+    /// The interface's addresses have changed: hosts are told at once of a prefix that
+    /// is new or gone.
+    fn regard(&mut self, now: Instant) {
+        let Some(delegated) = &mut self.delegated else { return };
+        delegated.hear();
+        let before: Vec<_> = self.given.iter().map(|one| one.net).collect();
+        let last = Ra { prefixes: self.given.clone(), ..self.ra.clone() };
+        let said = self.said();
+        if self.given.iter().map(|one| one.net).ne(before.iter().copied()) {
+            // What is to be taken back already, and has not been, stays so.
+            let last = self.before.take().map_or(last.clone(), |older| last.after(&older));
+            self.before = Some(last).filter(|last| said.after(last) != said);
+            self.schedule.changed(self.ms(now));
+        }
     }
 
     /// Hosts take no advertisement that is not from a link-local address
@@ -163,7 +207,7 @@ impl Advertiser {
             self.schedule.asked(self.ms(now), dice);
             return;
         }
-        let packet = self.ra.packet(self.link.mac);
+        let packet = self.said().packet(self.link.mac);
         if let Err(error) = self.send(from, &packet)
             && error.kind() != io::ErrorKind::AddrNotAvailable
         {

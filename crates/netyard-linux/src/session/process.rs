@@ -58,7 +58,9 @@ fn held(process: &Process, data: &std::path::Path) -> Option<String> {
     };
     let v4 = held.v4.iter().map(|(lease, until)| format!("{} {}", lease.address, left(*until)));
     let v6 = held.v6.iter().map(|(lease, until)| format!("{} {}", lease.address, left(*until)));
-    let all: Vec<String> = v4.chain(v6).collect();
+    let prefix = held.prefix.iter();
+    let prefix = prefix.map(|(lease, until)| format!("{} {}", lease.told(), left(*until)));
+    let all: Vec<String> = v4.chain(v6).chain(prefix).collect();
     Some(if all.is_empty() { "no lease".to_owned() } else { format!("has {}", all.join(", ")) })
 }
 

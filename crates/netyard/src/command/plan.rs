@@ -1,6 +1,8 @@
 use netyard_core::check::Finding;
+use netyard_core::interface::Engine;
 use netyard_core::plan::show::{Detail, show};
 use netyard_core::plan::{PlanDocument, ShellNames};
+use netyard_core::yard::Yard;
 use netyard_linux::Access;
 
 use crate::cli::FileOption;
@@ -47,6 +49,7 @@ impl Plan {
             let names = ShellNames::of([&met.seen.state, &met.desired]);
             let lines = show(&met.plan, &names, Detail { shell: !self.brief });
             ui::print(&ui::plan_lines(&lines))?;
+            in_userspace(&met.yard).iter().filter(|_| differs).for_each(|text| ui::note(text));
         }
         if let Some(cut) = &met.seen.interrupted {
             let (command, pid) = (&cut.command, cut.pid);
@@ -55,4 +58,13 @@ impl Plan {
         met.part();
         if self.check && differs { Err(Kind::Differences.into()) } else { Ok(()) }
     }
+}
+
+/// Whose tunnels are netyard's own work: they cost more than those of a kernel that has
+/// WireGuard.
+fn in_userspace(yard: &Yard) -> Option<String> {
+    let ends = yard.tunnels.iter().filter(|end| end.engine == Engine::Userspace);
+    let ends: Vec<String> = ends.map(|end| end.tunnel.interface.to_string()).collect();
+    let what = "WireGuard by a process of netyard's (the kernel has none, or the file says so)";
+    (!ends.is_empty()).then(|| format!("{what}: {}", ends.join(", ")))
 }

@@ -123,7 +123,10 @@ pub fn through_the_tunnel(site: &Site) {
 
 alone! { User, fn two_gateways_reach_each_other_through_a_tunnel() {
     let site = Site::new(two("userspace"));
-    let plan = site.ok("plan");
+    let plan = site.run("plan");
+    let said = String::from_utf8_lossy(&plan.stderr).into_owned();
+    assert!(said.contains("WireGuard by a process of netyard's") && said.contains(":wg0"), "{said}");
+    let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
     assert!(plan.contains("process wireguard-wg0"), "{plan}");
     site.ok("up");
     site.ok("plan --check");

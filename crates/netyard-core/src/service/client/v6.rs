@@ -1,5 +1,5 @@
 //! A client of DHCPv6 (RFC 8415, 18.2): an address of one association, and the
-//! name servers. Whether anybody else has the address is found out by the kernel
+//! name servers; or a prefix, which two clients of one interface ask for apart from each other. Whether anybody else has the address is found out by the kernel
 //! (RFC 4862, 5.4); the way out comes by router advertisements.
 //!
 //! ```text
@@ -34,8 +34,11 @@ const IAID: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Lease6 {
-    /// The address.
+    /// The address, or the first of the prefix.
     pub address: Ipv6Addr,
+    /// The length of a prefix; none for an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<u8>,
     /// Who gave it.
     pub server: Vec<u8>,
     /// Name servers.
@@ -50,6 +53,13 @@ pub struct Lease6 {
     pub t1: u32,
     /// When to ask any server, in seconds.
     pub t2: u32,
+}
+
+impl Lease6 {
+    /// The prefix, or the address as one of 128 bits.
+    pub fn net(&self) -> Ipv6Net {
+        Ipv6Net::new_assert(self.address, self.prefix.unwrap_or(128).min(128))
+    }
 }
 
 /// What happened.
@@ -83,7 +93,7 @@ enum State {
     Soliciting,
     Requesting {
         server: Vec<u8>,
-        address: Ipv6Addr,
+        net: Ipv6Net,
     },
     /// Whether this is still the link that it was got on.
     Confirming {
@@ -111,8 +121,10 @@ pub struct Client {
     wait: u64,
     due: u64,
     held: bool,
-    /// The address it had, for which it asks.
-    wish: Option<Ipv6Addr>,
+    /// What it had, for which it asks.
+    wish: Option<Ipv6Net>,
+    /// It asks for a prefix, of that length if it may wish.
+    prefix: Option<u8>,
 }
 
 impl Client {
@@ -136,10 +148,22 @@ impl Client {
             wait: 0,
             due: now,
             held: before.is_some(),
-            wish: before.map(|lease| lease.address),
+            wish: before.map(|lease| lease.net()),
+            prefix: None,
         };
         client.begin(State::Soliciting, now);
         client
+    }
+
+    /// It asks for a prefix of about that length, and not for an address.
+    pub fn of_prefix(mut self, length: u8) -> Self {
+        self.prefix = Some(length);
+        self
+    }
+
+    /// True where it asks for a prefix.
+    pub fn is_of_prefix(&self) -> bool {
+        self.prefix.is_some()
     }
 
     /// When a [`Event::Tick`] is due.
@@ -164,6 +188,11 @@ impl Client {
             Event::Packet(packet) => self.packet(packet, now, &mut acts),
             Event::Conflict => self.conflict(now, &mut acts),
             Event::LinkUp => match self.state.clone() {
+                // Whether a prefix still leads here, only a server knows that gives it again
+                // (RFC 8415, 18.2.12).
+                State::Bound { lease, since } if self.prefix.is_some() => {
+                    self.begin(State::Bound { lease: Lease6 { t1: 0, t2: 0, ..lease }, since }, now)
+                }
                 State::Bound { lease, since } => {
                     self.begin(State::Confirming { lease, since }, now)
                 }
@@ -185,7 +214,7 @@ impl Client {
 
     fn give_back(&mut self, sort: MessageType, lease: &Lease6, now: u64, acts: &mut Vec<Act>) {
         self.renumber();
-        let mut message = self.message(sort, Some(lease.address), now);
+        let mut message = self.message(sort, Some(lease.net()), now);
         message.opts_mut().insert(DhcpOption::ServerId(lease.server.clone()));
         acts.extend(message::bytes(&message).map(Act::Send));
     }
@@ -198,16 +227,20 @@ impl Client {
             }
             State::Soliciting => {
                 if self.tries == 4 {
-                    acts.push(Act::Say(
-                        "nobody offers an IPv6 address: is there a DHCPv6 server on this network?"
-                            .into(),
-                    ));
+                    acts.push(Act::Say(match self.prefix {
+                        None => "nobody offers an IPv6 address: is there a DHCPv6 server on this network?".into(),
+                        Some(_) => "nobody delegates an IPv6 prefix: is there a DHCPv6 server on this network that has some?".into(),
+                    }));
                 }
                 if self.tries == 2 {
                     // What it had before the server does not know any more.
                     self.drop_held(acts);
                 }
-                let mut message = self.message(MessageType::Solicit, self.wish, now);
+                // No prefix but its length: what it would like (RFC 8415, 18.2.4).
+                let length = self
+                    .prefix
+                    .map(|length| Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, length.min(128)));
+                let mut message = self.message(MessageType::Solicit, self.wish.or(length), now);
                 message.opts_mut().insert(DhcpOption::RapidCommit);
                 self.send(&message, now, (FIRST_WAIT, LONGEST_WAIT), acts);
             }
@@ -215,8 +248,8 @@ impl Client {
                 self.begin(State::Soliciting, now);
                 self.tick(now, acts);
             }
-            State::Requesting { server, address } => {
-                let mut message = self.message(MessageType::Request, Some(address), now);
+            State::Requesting { server, net } => {
+                let mut message = self.message(MessageType::Request, Some(net), now);
                 message.opts_mut().insert(DhcpOption::ServerId(server));
                 self.send(&message, now, (FIRST_WAIT, LONGEST_WAIT), acts);
             }
@@ -225,7 +258,7 @@ impl Client {
                 self.state = State::Bound { lease, since };
             }
             State::Confirming { lease, .. } => {
-                let message = self.message(MessageType::Confirm, Some(lease.address), now);
+                let message = self.message(MessageType::Confirm, Some(lease.net()), now);
                 self.send(&message, now, (FIRST_WAIT, 4_000), acts);
             }
             State::Bound { lease, since } => self.renew(&lease, since, now, acts),
@@ -236,10 +269,8 @@ impl Client {
         let (t1, t2, end) =
             (after(since, lease.t1), after(since, lease.t2), after(since, lease.valid));
         if now >= end {
-            acts.push(Act::Say(format!(
-                "the lease of {} has ended, and nobody renewed it",
-                lease.address
-            )));
+            let what = lease.told();
+            acts.push(Act::Say(format!("the lease of {what} has ended, and nobody renewed it")));
             self.drop_held(acts);
             self.begin(State::Soliciting, now);
             self.tick(now, acts);
@@ -254,7 +285,7 @@ impl Client {
             self.renumber();
         }
         let sort = if now < t2 { MessageType::Renew } else { MessageType::Rebind };
-        let mut message = self.message(sort, Some(lease.address), now);
+        let mut message = self.message(sort, Some(lease.net()), now);
         if now < t2 {
             message.opts_mut().insert(DhcpOption::ServerId(lease.server.clone()));
         }
@@ -269,19 +300,19 @@ impl Client {
         let state = self.state.clone();
         match (reply.msg_type(), state) {
             (MessageType::Advertise, State::Soliciting) => {
-                let Some(lease) = lease_of(&reply, server) else { return };
-                let (server, address) = (server.to_vec(), lease.address);
-                self.begin(State::Requesting { server, address }, now);
+                let Some(lease) = self.lease_of(&reply, server) else { return };
+                let (server, net) = (server.to_vec(), lease.net());
+                self.begin(State::Requesting { server, net }, now);
                 self.tick(now, acts);
             }
             // Rapid commit (RFC 8415, 18.2.1).
             (MessageType::Reply, State::Soliciting) => {
                 let rapid = reply.opts().get(OptionCode::RapidCommit).is_some();
-                if let Some(lease) = lease_of(&reply, server).filter(|_| rapid) {
+                if let Some(lease) = self.lease_of(&reply, server).filter(|_| rapid) {
                     self.bind(lease, acts);
                 }
             }
-            (MessageType::Reply, State::Requesting { .. }) => match lease_of(&reply, server) {
+            (MessageType::Reply, State::Requesting { .. }) => match self.lease_of(&reply, server) {
                 Some(lease) => self.bind(lease, acts),
                 None => self.lost(now, acts),
             },
@@ -295,8 +326,8 @@ impl Client {
                 }
             }
             (MessageType::Reply, State::Bound { lease: before, .. }) if self.tries > 0 => {
-                match lease_of(&reply, server) {
-                    Some(lease) if lease.address == before.address => self.bind(lease, acts),
+                match self.lease_of(&reply, server) {
+                    Some(lease) if lease.net() == before.net() => self.bind(lease, acts),
                     Some(lease) => {
                         self.drop_held(acts);
                         self.bind(lease, acts);
@@ -317,7 +348,7 @@ impl Client {
     }
 
     fn bind(&mut self, lease: Lease6, acts: &mut Vec<Act>) {
-        self.wish = Some(lease.address);
+        self.wish = Some(lease.net());
         self.due = after(self.began, lease.t1);
         (self.tries, self.wait, self.held) = (0, 0, true);
         acts.push(Act::Bind(Box::new(lease.clone())));
@@ -326,7 +357,7 @@ impl Client {
 
     fn conflict(&mut self, now: u64, acts: &mut Vec<Act>) {
         let Some(lease) = self.lease().cloned() else { return };
-        acts.push(Act::Say(format!("somebody else has {}: it is declined", lease.address)));
+        acts.push(Act::Say(format!("somebody else has {}: it is declined", lease.told())));
         self.give_back(MessageType::Decline, &lease, now, acts);
         self.drop_held(acts);
         self.wish = None;
@@ -365,71 +396,84 @@ impl Client {
         acts.extend(message::bytes(message).map(Act::Send));
     }
 
-    fn message(&self, sort: MessageType, address: Option<Ipv6Addr>, now: u64) -> Message {
+    fn message(&self, sort: MessageType, net: Option<Ipv6Net>, now: u64) -> Message {
         let mut message = Message::new_with_id(sort, self.xid);
         let hundredths = (now - self.began.min(now)) / 10;
         let options = message.opts_mut();
         options.insert(DhcpOption::ClientId(self.duid.clone()));
         options.insert(DhcpOption::ElapsedTime(u16::try_from(hundredths).unwrap_or(u16::MAX)));
-        let items =
-            address.map(|address| Item { net: Ipv6Net::from(address), preferred: 0, valid: 0 });
-        let items = items.into_iter().collect();
-        let ia = Association { is_prefix: false, iaid: IAID, t1: 0, t2: 0, items, status: None };
+        let items = net.map(|net| Item { net, preferred: 0, valid: 0 }).into_iter().collect();
+        let is_prefix = self.prefix.is_some();
+        let ia = Association { is_prefix, iaid: IAID, t1: 0, t2: 0, items, status: None };
         options.insert(ia.option(""));
         if !matches!(sort, MessageType::Release | MessageType::Decline | MessageType::Confirm) {
             options.insert(DhcpOption::ORO(ORO {
                 opts: vec![OptionCode::DomainNameServers, OptionCode::DomainSearchList],
             }));
-            if let Some(name) = self.hostname.as_deref().and_then(message::named) {
+            if let Some(name) =
+                self.hostname.as_deref().filter(|_| !is_prefix).and_then(message::named)
+            {
                 options.insert(name);
             }
         }
         message
+    }
+
+    /// The lease in an answer, if there is one.
+    fn lease_of(&self, reply: &Message, server: &[u8]) -> Option<Lease6> {
+        let is_prefix = self.prefix.is_some();
+        let good = |status: Option<Status>| matches!(status, None | Some(Status::Success));
+        let associations = message::associations(reply).into_iter();
+        let mut ours = associations
+            .filter(|ia| ia.is_prefix == is_prefix && ia.iaid == IAID && good(ia.status));
+        let (ia, item) = ours.find_map(|ia| {
+            let usable = |item: &&Item| {
+                let address = item.net.addr();
+                let odd = address.is_unspecified()
+                    || address.is_multicast()
+                    || address.is_loopback()
+                    || address.is_unicast_link_local();
+                // Nothing can be cut from a prefix that is longer than that of a link.
+                let fits = !is_prefix || (1..=64).contains(&item.net.prefix_len());
+                fits && item.valid > 0 && item.preferred <= item.valid && !odd
+            };
+            let item = *ia.items.iter().find(usable)?;
+            Some((ia, item))
+        })?;
+        if !good(message::status(reply.opts())) {
+            return None;
+        }
+        let share = |tenths: u32| match item.preferred {
+            u32::MAX => u32::MAX,
+            seconds => (u64::from(seconds) * u64::from(tenths) / 10) as u32,
+        };
+        // Zero leaves them to the client (RFC 8415, 21.4).
+        let t2 = if ia.t2 == 0 { share(8) } else { ia.t2 }.min(item.valid);
+        let t1 = if ia.t1 == 0 { share(5) } else { ia.t1 }.min(t2);
+        Some(Lease6 {
+            address: item.net.network(),
+            prefix: is_prefix.then(|| item.net.prefix_len()),
+            server: server.to_vec(),
+            dns: message::servers(reply),
+            search: message::search(reply),
+            preferred: item.preferred,
+            valid: item.valid,
+            t1,
+            t2,
+        })
+    }
+}
+
+impl Lease6 {
+    /// As people read it.
+    pub fn told(&self) -> String {
+        self.prefix.map_or_else(|| self.address.to_string(), |_| self.net().to_string())
     }
 }
 
 /// That many seconds later; `u32::MAX` is never.
 fn after(since: u64, seconds: u32) -> u64 {
     if seconds == u32::MAX { u64::MAX } else { since + u64::from(seconds) * 1000 }
-}
-
-/// The lease in an answer, if there is one.
-fn lease_of(reply: &Message, server: &[u8]) -> Option<Lease6> {
-    let good = |status: Option<Status>| matches!(status, None | Some(Status::Success));
-    let associations = message::associations(reply).into_iter();
-    let mut ours = associations.filter(|ia| !ia.is_prefix && ia.iaid == IAID && good(ia.status));
-    let (ia, item) = ours.find_map(|ia| {
-        let usable = |item: &&Item| {
-            let address = item.net.addr();
-            let odd = address.is_unspecified()
-                || address.is_multicast()
-                || address.is_loopback()
-                || address.is_unicast_link_local();
-            item.valid > 0 && item.preferred <= item.valid && !odd
-        };
-        let item = *ia.items.iter().find(usable)?;
-        Some((ia, item))
-    })?;
-    if !good(message::status(reply.opts())) {
-        return None;
-    }
-    let share = |tenths: u32| match item.preferred {
-        u32::MAX => u32::MAX,
-        seconds => (u64::from(seconds) * u64::from(tenths) / 10) as u32,
-    };
-    // Zero leaves them to the client (RFC 8415, 21.4).
-    let t2 = if ia.t2 == 0 { share(8) } else { ia.t2 }.min(item.valid);
-    let t1 = if ia.t1 == 0 { share(5) } else { ia.t1 }.min(t2);
-    Some(Lease6 {
-        address: item.net.addr(),
-        server: server.to_vec(),
-        dns: message::servers(reply),
-        search: message::search(reply),
-        preferred: item.preferred,
-        valid: item.valid,
-        t1,
-        t2,
-    })
 }
 
 #[cfg(test)]

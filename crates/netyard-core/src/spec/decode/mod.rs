@@ -97,6 +97,7 @@ fn network(name: &Spanned<String>, record: &Record, report: &mut Report) -> Opti
         vlan_filtering: record.bool("vlan-filtering"),
         host,
         uplink,
+        delegated: serving6::delegated(record),
         serving: serving::read(record, report),
         ports: uplink::ports(record, report),
         libvirt: crate::libvirt::parse(record, &name.value, report),

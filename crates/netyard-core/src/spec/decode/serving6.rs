@@ -8,10 +8,22 @@ use super::{address, texts};
 use crate::diag::{Report, Spanned, serving6 as say};
 use crate::service::ra::Preference;
 use crate::shape::{Record, Value};
-use crate::spec::{Dhcp6Spec, RaSpec};
+use crate::spec::{DelegatedSpec, Dhcp6Spec, RaSpec};
 
 /// What the lifetime of a router can be at most, in milliseconds: 16 bits of seconds.
 const LONGEST: u64 = 65_535_000;
+
+/// `delegated:` of a network: the interface that asks, or a mapping that says more.
+pub(super) fn delegated(record: &Record) -> Option<DelegatedSpec> {
+    match &record.values.get("delegated")?.value {
+        Value::Record(section) => Some(DelegatedSpec {
+            from: section.text("from")?,
+            length: section.spanned_number("length"),
+            number: section.spanned_number("number"),
+        }),
+        _ => Some(DelegatedSpec { from: record.text("delegated")?, length: None, number: None }),
+    }
+}
 
 pub(super) fn ra(section: &Spanned<Record>, report: &mut Report) -> RaSpec {
     let record = &section.value;

@@ -36,6 +36,11 @@ pub static NETWORK: Shape = Shape {
             "Its way out: `masquerade` or `routed` by where the host's default route leads, `none`, or a mapping that says more.",
         ),
         Field::new(
+            "delegated",
+            Type::Either(&[Type::Text, Type::Record(&DELEGATED)]),
+            "A /64 beside its other prefixes, out of the prefix that an interface (`gw:wan`, `host:eth0`) is given by DHCPv6; `ra` tells hosts of it.",
+        ),
+        Field::new(
             "ports",
             Type::OneOrMore(&Type::Either(&[Type::Text, Type::Record(&OUTSIDE_PORT)])),
             "Interfaces of this machine that are plugged in, too; a VLAN of one, `enp8s0.12`, is made where it is missing.",
@@ -47,6 +52,26 @@ pub static NETWORK: Shape = Shape {
         ),
     ],
     also: &[&serving::SERVING, &bridge::SHAPE],
+};
+
+/// `delegated:` of a network.
+pub static DELEGATED: Shape = Shape {
+    name: "`delegated` section",
+    doc: "A network's /64 out of a prefix that an interface of a node is given by DHCPv6.",
+    fields: &[
+        Field::required("from", Type::Text, "The interface that asks: `gw:wan`, `host:eth0`."),
+        Field::new(
+            "length",
+            Type::Int { min: 16, max: 64 },
+            "The prefix length that is wished for; 56 if left out. The server may give another.",
+        ),
+        Field::new(
+            "number",
+            Type::Int { min: 0, max: 65535 },
+            "Which /64 of the prefix, from 0; left out, the first that no other network says, in the order of the file.",
+        ),
+    ],
+    also: &[],
 };
 
 /// `uplink:` of a network.

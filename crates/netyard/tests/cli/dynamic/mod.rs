@@ -12,11 +12,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long anything here may take on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 const ROUND: Duration = Duration::from_millis(100);
 
 /// Both ends of a cable, and the programs that were started there.
-struct Cable {
+pub struct Cable {
     dir: tempfile::TempDir,
     started: Vec<Program>,
 }
@@ -42,7 +42,7 @@ impl Drop for Cable {
 impl Cable {
     /// The server's end has 10.1.0.1/24 and fd00:1::1/64, and its namespace
     /// forwards; the client's end is up and has nothing.
-    fn lay() -> Self {
+    pub fn lay() -> Self {
         fs::create_dir_all("/run/netns").expect("a directory");
         let cable = Self { dir: crate::directory(), started: Vec::new() };
         for line in [
@@ -90,7 +90,7 @@ impl Cable {
     }
 
     /// Starts netyard's server; `more` are keys of the network's JSON.
-    fn serve(&mut self, more: &str) -> usize {
+    pub fn serve(&mut self, more: &str) -> usize {
         let config = self.path("services.json");
         let text = format!(
             "{{\"version\":1,\"networks\":[{{\"network\":\"lan\",\"interface\":\"s0\",\"addresses\":[\"10.1.0.1/24\",\"fd00:1::1/64\"],{more}}}]}}"
@@ -128,7 +128,7 @@ fn netyard() -> &'static str {
 
 /// Runs a shell command and gives what it printed.
 #[track_caller]
-fn sh(line: &str) -> String {
+pub fn sh(line: &str) -> String {
     let output = Command::new("sh").args(["-c", line]).output().expect("a shell");
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{line}: {text}");
@@ -149,7 +149,7 @@ fn works(line: &str) -> bool {
 }
 
 /// Waits for something that nobody tells of.
-fn pause() {
+pub fn pause() {
     // Nobody sends: the time is what is waited for.
     let (_keep, never) = std::sync::mpsc::channel::<()>();
     let _ = never.recv_timeout(ROUND);

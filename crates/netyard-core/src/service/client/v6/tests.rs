@@ -173,3 +173,63 @@ fn no_packet_makes_it_panic_or_take_an_address_that_is_none() {
         }
     }
 }
+
+/// A server that has prefixes, and no addresses.
+fn delegating(pool: &str) -> Pool {
+    let delegation = crate::service::dhcp6::Delegation { pool: pool.parse().unwrap(), length: 56 };
+    let config = Dhcp6 { lease: 1000, delegation: Some(delegation), ..Dhcp6::default() };
+    Pool::new(FullName::new("isp").unwrap(), config, b"server".to_vec(), [])
+}
+
+fn router() -> Client {
+    Client::new(MAC, None, None, 42, 0).of_prefix(56)
+}
+
+#[test]
+fn a_prefix_is_got_renewed_and_given_back() {
+    let (mut client, mut server) = (router(), delegating("2001:db8:4200::/40"));
+    let lease = bound(&mut client, &mut server);
+    assert_eq!((lease.told().as_str(), lease.prefix), ("2001:db8:4200::/56", Some(56)));
+    assert_eq!((lease.t1, lease.t2, lease.valid), (500, 800, 1000));
+    let renew = client.step(Event::Tick, 500_000);
+    assert_eq!(sort_of(&sent(&renew)), 5);
+    assert!(matches!(through(&mut client, &mut server, &renew, 502_000)[..], [Act::Bind(_)]));
+    let acts = client.stop(600_000);
+    assert_eq!(sort_of(&sent(&acts)), 8);
+    server.receive(&sent(&acts), "fe80::9".parse().unwrap(), 600);
+    assert_eq!(server.delegated(600).count(), 0);
+}
+
+#[test]
+fn who_asks_for_an_address_takes_no_prefix_and_the_other_way_round() {
+    let mut none = delegating("2001:db8:4200::/40");
+    let solicit = client().step(Event::Tick, 0);
+    assert_eq!(through(&mut client(), &mut none, &solicit, 0), []);
+    let (mut router, mut server) = (router(), server());
+    let solicit = router.step(Event::Tick, 0);
+    assert_eq!(through(&mut router, &mut server, &solicit, 0), []);
+}
+
+#[test]
+fn a_prefix_from_which_nothing_can_be_cut_is_none() {
+    let delegation =
+        crate::service::dhcp6::Delegation { pool: "fd00::/40".parse().unwrap(), length: 65 };
+    let config = Dhcp6 { lease: 1000, delegation: Some(delegation), ..Dhcp6::default() };
+    let mut server = Pool::new(FullName::new("isp").unwrap(), config, b"server".to_vec(), []);
+    let mut client = router();
+    let solicit = client.step(Event::Tick, 0);
+    assert_eq!(through(&mut client, &mut server, &solicit, 0), []);
+}
+
+#[test]
+fn on_another_link_a_prefix_is_asked_for_again_and_another_takes_its_place() {
+    let (mut client, mut server) = (router(), delegating("2001:db8:4200::/40"));
+    bound(&mut client, &mut server);
+    assert_eq!(client.step(Event::LinkUp, 1000), []);
+    // No CONFIRM: that is about addresses (RFC 8415, 18.2.12).
+    let rebind = client.step(Event::Tick, client.due());
+    assert_eq!(sort_of(&sent(&rebind)), 6);
+    let acts = through(&mut client, &mut delegating("2001:db8:8800::/40"), &rebind, 1000);
+    let [Act::Drop, Act::Bind(lease)] = &acts[..] else { panic!("{acts:?}") };
+    assert_eq!(lease.told(), "2001:db8:8800::/56");
+}
