@@ -81,6 +81,7 @@ checks! {
     other_dhcp,
     other_router,
     range_full,
+    dnsmasq_deaf,
     wireguard_silent,
     babel_deaf,
     endpoint_missing,

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv6Net;
 use netyard_core::addr::Mac;
-use netyard_core::name::FullName;
-use netyard_core::service::client::{v4, v6};
+use netyard_core::name::{FullName, InterfaceName};
+use netyard_core::service::client::{Share, v4, v6};
 use netyard_core::service::dhcp4::{Pool, relay_of};
 use netyard_core::service::dhcp6::{self, Delegation, Dhcp6, Reserved6};
 use netyard_core::service::dns::{Now, Resolver, Step, Upshot, Zone};
@@ -124,7 +124,12 @@ pub fn dhcp6(pool: &mut dhcp6::Pool, input: &[u8]) {
 }
 
 fn client6(input: &[u8]) {
-    let mut client = v6::Client::new(MAC, Some("laptop".into()), None, 42, 0);
+    let client = || v6::Client::new(MAC, Some("laptop".into()), None, 42, 0);
+    answered(client(), input);
+    answered(client().of_prefix(56), input);
+}
+
+fn answered(mut client: v6::Client, input: &[u8]) {
     let mut now = 0;
     for _ in 0..3 {
         let acts = client.step(v6::Event::Tick, now);
@@ -139,6 +144,16 @@ fn client6(input: &[u8]) {
         for act in client.step(v6::Event::Packet(&answer), now) {
             if let v6::Act::Bind(lease) = act {
                 assert!(lease.t1 <= lease.t2 && lease.preferred <= lease.valid, "{lease:?}");
+                let share =
+                    Share { interface: InterfaceName::new("x").expect("a name"), number: 7 };
+                match lease.prefix {
+                    Some(length) => {
+                        assert!(client.is_of_prefix() && (1..=64).contains(&length), "{lease:?}");
+                        let own = share.address(lease.net());
+                        assert!(own.is_none_or(|own| lease.net().contains(&own)), "{lease:?}");
+                    }
+                    None => assert!(!client.is_of_prefix(), "{lease:?}"),
+                }
             }
         }
         now = client.due().max(now + 1);

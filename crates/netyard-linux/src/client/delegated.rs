@@ -20,7 +20,7 @@ pub(super) fn bind(lease: &Lease6, world: &mut World) -> io::Result<()> {
     let before = world.held.prefix.replace((lease.clone(), until(today(), lease.valid)));
     let before = before.map(|(before, _)| before.net());
     if before != Some(lease.net()) {
-        world.kernel.run(before.map(|net| dead_end(net)).map(|[_, gone]| gone))?;
+        world.kernel.run(before.map(dead_end).map(|[_, gone]| gone))?;
         say(&format!("{}: {} for {} s", world.config.interface, lease.told(), lease.valid));
         for share in world.config.delegated.iter().flat_map(|delegated| &delegated.shares) {
             if share.address(lease.net()).is_none() {

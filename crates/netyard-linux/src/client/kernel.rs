@@ -148,9 +148,9 @@ impl Kernel {
         let mut all = Vec::new();
         self.socket.dump(&wire::address::dump(), |message| {
             let told = message.and_then(|message| read_address(message.payload));
-            match told.filter(|told| told.leased && told.index == index).map(|told| told.net) {
-                Some(IpNet::V6(net)) => all.push(net),
-                _ => {}
+            let told = told.filter(|told| told.leased && told.index == index);
+            if let Some(IpNet::V6(net)) = told.map(|told| told.net) {
+                all.push(net);
             }
         })?;
         Ok(all)

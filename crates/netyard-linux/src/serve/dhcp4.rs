@@ -175,6 +175,6 @@ fn trouble(note: &Note) -> Option<Trouble> {
         Note::InUse(address, mac) => {
             Trouble::InUse { address: (*address).into(), client: mac.to_string() }
         }
-        Note::SameIdentifier(..) | Note::ReservedHeld(..) => return None,
+        Note::SameIdentifier(..) | Note::OtherName(..) | Note::ReservedHeld(..) => return None,
     })
 }

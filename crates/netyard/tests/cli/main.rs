@@ -6,6 +6,7 @@
 mod adopt;
 mod alone;
 mod bad_input;
+mod bad_serving;
 mod boot;
 mod command;
 mod container;

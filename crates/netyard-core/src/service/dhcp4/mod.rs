@@ -86,6 +86,8 @@ pub enum Note {
     InUse(Ipv4Addr, Mac),
     /// A client has the identifier of another one that holds a lease.
     SameIdentifier(Mac, Mac),
+    /// A client that holds a lease has another name than it had: before, and now.
+    OtherName(Mac, String, String),
     /// The address reserved for a client is held by another one.
     ReservedHeld(Ipv4Addr, Mac),
     /// A client chose the offer of another server.
@@ -106,6 +108,10 @@ impl fmt::Display for Note {
             Self::SameIdentifier(mac, other) => write!(
                 f,
                 "{mac} sends the client identifier of {other}, perhaps a copy of the same machine; each gets an address of its own"
+            ),
+            Self::OtherName(mac, before, now) => write!(
+                f,
+                "{mac} calls itself `{now}` and was `{before}`: if those are two machines, they have one hardware address, get one IPv4 address, and disturb each other"
             ),
             Self::OtherServer(server, mac) => write!(
                 f,
@@ -194,9 +200,17 @@ impl Pool {
         answer
     }
 
-    /// Gives a client that has another's identifier one of its own.
+    /// Gives a client that has another's identifier one of its own. With its hardware
+    /// address, too, nothing but its name tells it apart.
     fn tell_apart(&self, request: &mut Request<'_>, now: u64) -> Option<Note> {
         let held = self.clients.get(&request.client).and_then(|a| self.leases.get(a))?;
+        if held.mac == Some(request.mac) {
+            let asks = matches!(request.sort, MessageType::Discover | MessageType::Request);
+            let of_file = self.reserved.get(&request.mac).is_some_and(|r| r.name.is_some());
+            let (before, name) = (held.name.clone()?, request.name.clone()?);
+            let differs = before != name && asks && !of_file && held.is_held(now);
+            return differs.then_some(Note::OtherName(request.mac, before, name));
+        }
         let other = held.mac.filter(|mac| *mac != request.mac && held.is_held(now))?;
         let own = format!("{}-{}", request.client, message::hex(&request.mac.0));
         let is_new = !self.clients.contains_key(&own);

@@ -254,6 +254,21 @@ fn copies_of_one_machine_get_addresses_of_their_own() {
 }
 
 #[test]
+fn one_hardware_address_with_two_names_is_said() {
+    let mut pool = pool();
+    let ask = |client, name: &str| {
+        let ask = Ask::new(MessageType::Request, client).address(at(100));
+        ask.option(DhcpOption::Hostname(name.to_owned())).bytes()
+    };
+    assert_eq!(pool.receive(&ask(1, "one"), 0).note, None);
+    assert_eq!(pool.receive(&ask(1, "one"), 1).note, None);
+    let note = Some(Note::OtherName(mac(1), "one".into(), "two".into()));
+    assert_eq!(pool.receive(&ask(1, "two"), 2).note, note);
+    // After the lease it may be a machine that was given another name.
+    assert_eq!(pool.receive(&ask(1, "three"), 100_000).note, None);
+}
+
+#[test]
 fn answers_go_where_the_client_can_hear_them() {
     let mut pool = pool();
     let to = |pool: &mut Pool, ask: &Ask| pool.receive(&ask.bytes(), 0).reply.unwrap().to;

@@ -68,3 +68,13 @@ alone! { Root, fn a_range_without_room_and_a_stranger_who_serves_are_named() {
     assert!(rogue["evidence"]["router"].as_str().is_some_and(|it| it.starts_with("fe80::")), "{rogue}");
     patient.netyard("down");
 }}
+
+alone! { Root, fn a_server_that_hears_of_no_stranger_is_named() {
+    crate::serve::needs(&["dnsmasq"]);
+    let text = LAN.replace("SERVICES\n", "");
+    let mut patient = Patient::yard(&text);
+    patient.is_free_of("dnsmasq-deaf");
+    let text = text.replace("    ra: on\n", "    ra: on\n    engine: dnsmasq\n");
+    std::fs::write(patient.path().join("netyard.yaml"), text).expect("a file");
+    patient.suffers("dnsmasq-deaf", &[("network", json!("lan"))]);
+}}
