@@ -38,6 +38,7 @@ struct Advertiser {
     /// What the interface is given, and was said of it last.
     delegated: Option<Delegated>,
     given: Vec<Advertised>,
+    given_at: Instant,
     /// What was said before and is to be taken back.
     before: Option<Ra>,
     schedule: Schedule,
@@ -82,6 +83,7 @@ pub(super) fn open(
         ra: ra.clone(),
         delegated,
         given,
+        given_at: world.now(),
         before,
         schedule: Schedule::new(0),
         begin: world.now(),
@@ -152,7 +154,7 @@ impl Advertiser {
     /// What is said now: of what it is given, with the time that is left.
     fn said(&mut self) -> Ra {
         if let Some(Ok(given)) = self.delegated.as_mut().map(Delegated::prefixes) {
-            self.given = given;
+            (self.given, self.given_at) = (given, Instant::now());
         }
         let mut said = self.ra.clone();
         said.prefixes.extend(self.given.iter().copied());
@@ -164,10 +166,19 @@ impl Advertiser {
     fn regard(&mut self, now: Instant) {
         let Some(delegated) = &mut self.delegated else { return };
         delegated.hear();
-        let before: Vec<_> = self.given.iter().map(|one| one.net).collect();
+        let (before, passed) = (self.given.clone(), self.given_at.elapsed().as_secs());
         let last = Ra { prefixes: self.given.clone(), ..self.ra.clone() };
         let said = self.said();
-        if self.given.iter().map(|one| one.net).ne(before.iter().copied()) {
+        let lasts_longer = |(old, new): (&Advertised, &Advertised)| {
+            u64::from(new.valid) + passed > u64::from(old.valid) + 1
+        };
+        if self.given.iter().map(|one| one.net).eq(before.iter().map(|one| one.net)) {
+            // Hosts would forget a prefix that lasts for less than the time to the next.
+            if before.iter().zip(&self.given).any(lasts_longer) {
+                let dice = self.dice.roll() as u32;
+                self.schedule.asked(self.ms(now), dice);
+            }
+        } else {
             // What is to be taken back already, and has not been, stays so.
             let last = self.before.take().map_or(last.clone(), |older| last.after(&older));
             self.before = Some(last).filter(|last| said.after(last) != said);

@@ -111,6 +111,14 @@ alone! { Root, fn another_prefix_takes_the_place_of_the_first_and_hosts_follow()
     site.ok("up");
     address(&site, "laptop", "2001:db8:4200:0:");
     reaches(&site, "laptop", "2001:db8:ffff::80");
+    // It is renewed, and hosts hear of it in time.
+    let leases = "/var/lib/netyard/delegated-renumbered/process/isp/services/leases";
+    let lines = || std::fs::read_to_string(leases).unwrap_or_default().lines().count();
+    let (first, begin) = (lines(), Instant::now());
+    while lines() < first + 3 {
+        address(&site, "laptop", "2001:db8:4200:0:");
+        assert!(begin.elapsed() < PATIENCE, "it is not renewed");
+    }
     site.file(&of("2001:db8:8800::/40"));
     site.ok("up");
     let next = address(&site, "laptop", "2001:db8:8800:0:");
