@@ -29,6 +29,16 @@ pub const QEMU: &str = "qemu-system-x86_64";
 /// In MiB, where nothing is said.
 const MEMORY: u32 = 512;
 
+/// Who runs a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// QEMU, which netyard starts and watches.
+    #[default]
+    Qemu,
+    /// libvirt, which starts QEMU.
+    Libvirt,
+}
+
 /// The keys of `vm:`.
 pub static SHAPE: Shape = Shape {
     name: "`vm` section",
@@ -62,6 +72,11 @@ pub static SHAPE: Shape = Shape {
             "Its processors; 1 where nothing is said.",
         ),
         Field::new(
+            "engine",
+            Type::Word(&["qemu", "libvirt"]),
+            "Who runs it: netyard by `qemu`, as where nothing is said, or `libvirt`.",
+        ),
+        Field::new(
             "arguments",
             Type::List(&Type::Text),
             "What QEMU is told besides, word by word.",
@@ -89,6 +104,10 @@ pub struct VmSpec {
     pub memory: u32,
     /// `cpus:`.
     pub cpus: u32,
+    /// `engine:`.
+    pub engine: Engine,
+    /// The networks that a machine of libvirt's is plugged into, beside `wires`.
+    pub networks: Vec<Spanned<String>>,
     /// `arguments:`.
     pub arguments: Vec<String>,
     /// What every service has.
@@ -106,6 +125,13 @@ pub fn parse(record: &Record, report: &mut Report) -> Option<VmSpec> {
         _ => None,
     };
     let disks: Vec<_> = record.list("disk").iter().filter_map(text).collect();
+    let engine = match record.text("engine") {
+        Some(word) if word.value == "libvirt" => Engine::Libvirt,
+        _ => Engine::Qemu,
+    };
+    if let Some(span) = record.place("arguments").filter(|_| engine == Engine::Libvirt) {
+        report.push(say::not_by_libvirt("arguments", span));
+    }
     let (kernel, initrd) = (record.text("kernel"), record.text("initrd"));
     if disks.is_empty() && kernel.is_none() && !record.has("disk") && !record.has("kernel") {
         report.push(say::nothing_to_start(record.span));
@@ -134,6 +160,8 @@ pub fn parse(record: &Record, report: &mut Report) -> Option<VmSpec> {
         append: record.text("append").map(|text| text.value),
         memory: record.number("memory").unwrap_or(MEMORY),
         cpus: record.number("cpus").unwrap_or(1),
+        engine,
+        networks: Vec::new(),
         arguments: record.list("arguments").iter().filter_map(text).map(|t| t.value).collect(),
         care,
         wires: Vec::new(),
@@ -169,6 +197,13 @@ pub fn wire(nodes: &mut [NodeSpec], links: &[LinkSpec], report: &mut Report) {
             if is_there {
                 report.push(say::not_in_a_machine(key, vm.span));
             }
+        }
+        if vm.engine == Engine::Libvirt {
+            plug(vm, &mut node.interfaces, report);
+            let ends = links.iter().flat_map(|link| &link.ends);
+            let own = ends.filter(|end| end.node.value == node.name.value.as_str());
+            report.0.extend(own.map(|end| say::not_by_libvirt("links", end.node.span)));
+            continue;
         }
         let ends = links.iter().flat_map(|link| &link.ends);
         for end in ends.filter(|end| end.node.value == node.name.value.as_str()) {
@@ -221,6 +256,37 @@ pub fn wire(nodes: &mut [NodeSpec], links: &[LinkSpec], report: &mut Report) {
             vm.wires.push((name, mac));
         }
         node.interfaces.extend(more);
+    }
+}
+
+/// What libvirt plugs in itself is no interface of netyard's.
+fn plug(vm: &mut VmSpec, interfaces: &mut Vec<InterfaceSpec>, report: &mut Report) {
+    for interface in std::mem::take(interfaces) {
+        let (name, span) = (interface.name.value, interface.name.span);
+        let Some(network) = interface.network else {
+            report.push(say::no_cable(name.as_str(), span));
+            continue;
+        };
+        let own = matches!(interface.addresses, AddressesSpec::These(_))
+            || !interface.gateways.is_empty()
+            || interface.sources != SourcesSpec::default();
+        if own {
+            report.push(say::own_address(name.as_str(), span));
+        }
+        let vlans = &interface.vlans;
+        for (key, is_there) in [
+            ("delay", interface.impairment.is_some()),
+            ("vlans", vlans.access.is_some() || !vlans.tagged.is_empty()),
+            ("port", interface.port.is_some()),
+            ("mtu", interface.mtu.is_some()),
+            ("sysctl", !interface.sysctl.is_empty()),
+        ] {
+            if is_there {
+                report.push(say::not_by_libvirt(key, span));
+            }
+        }
+        vm.wires.push((name, interface.mac.map(|mac| mac.value)));
+        vm.networks.push(network);
     }
 }
 

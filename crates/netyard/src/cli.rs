@@ -115,6 +115,8 @@ enum Command {
     #[command(hide = true)]
     Machine(command::machine::Machine),
     #[command(hide = true)]
+    Domain(command::domain::Domain),
+    #[command(hide = true)]
     Wireguard(command::wireguard::Wireguard),
     #[command(name = "__complete", hide = true)]
     Complete(command::complete::Complete),
@@ -170,6 +172,7 @@ pub fn run() -> Result {
         Command::Serve(c) => c.run(),
         Command::Client(c) => c.run(),
         Command::Machine(c) => c.run(),
+        Command::Domain(c) => c.run(),
         Command::Wireguard(c) => c.run(),
         Command::Complete(c) => c.run(),
         Command::Bug => panic!("asked for"),

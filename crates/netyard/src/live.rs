@@ -11,7 +11,7 @@ use netyard_core::name::YardName;
 use netyard_core::plan::{Op, Plan, plan};
 use netyard_core::spec::Spec;
 use netyard_core::state::{Object, Place, State, lower};
-use netyard_core::vm::QEMU;
+use netyard_core::vm::{Engine, QEMU};
 use netyard_core::yard::{Yard, key_wishes, radio_wishes};
 use netyard_linux::keeper::Keeper;
 use netyard_linux::{Access, Observation, Session, libvirt, list_yards, netns, radio};
@@ -274,8 +274,10 @@ fn facts(session: &mut Session, file: &File) -> Result<Facts> {
     facts.missing_files = missing_files(&file.spec);
     let networks = file.spec.networks.iter().filter_map(|network| network.libvirt.as_ref());
     let wanted: BTreeSet<String> = networks.map(|network| network.name.value.clone()).collect();
-    if !wanted.is_empty() && !session.is_rootless() {
-        facts.learn_libvirt(&file.spec.yard.value, libvirt::gather(&wanted));
+    let machines = file.spec.nodes.iter().filter_map(|node| node.vm.as_ref());
+    let machines = machines.clone().any(|vm| vm.engine == Engine::Libvirt);
+    if (machines || !wanted.is_empty()) && !session.is_rootless() {
+        facts.learn_libvirt(&file.spec.yard.value, libvirt::gather(&wanted, machines));
     }
     if let Some(wishes) = radio_wishes(&file.spec) {
         facts.radios = session.radios(&wishes.own, &wishes.countries)?;

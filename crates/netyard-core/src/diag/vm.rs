@@ -39,6 +39,22 @@ pub fn own_address(name: &str, span: Span) -> Diagnostic {
         .hint("`dhcp:` of the network gives it one; `static: { \"MAC\": ADDRESS }` always the same, with that `mac:` here")
 }
 
+/// Something that a machine of libvirt's does not have.
+pub fn not_by_libvirt(key: &str, span: Span) -> Diagnostic {
+    let text = format!("a machine that libvirt runs has no `{key}`");
+    Diagnostic::error("vm-libvirt", text)
+        .at(span, "libvirt runs it, and plugs it into bridges of the host")
+        .hint("without `engine: libvirt` netyard runs QEMU itself")
+}
+
+/// A network that libvirt cannot plug a machine into.
+pub fn network_not_on_host(network: &str, span: Span) -> Diagnostic {
+    let text = format!("libvirt cannot plug a machine into network `{network}`");
+    Diagnostic::error("vm-libvirt", text)
+        .at(span, "libvirt is on the host, and the network's bridge is not")
+        .hint("write `host: true` at the network, or leave `engine: libvirt` out")
+}
+
 /// A machine without root.
 pub fn needs_root(name: &str, span: Span) -> Diagnostic {
     Diagnostic::error("needs-root", format!("`{name}` is a virtual machine, and that needs root"))

@@ -14,6 +14,7 @@
 //! bridge. With `define` libvirt makes the bridge, gives addresses and translates; netyard
 //! tells it to, and plugs its nodes into the bridge.
 
+mod domain;
 mod xml;
 
 use crate::diag::{Report, Span, Spanned, libvirt as say, shape as say_shape};
@@ -22,6 +23,7 @@ use crate::spec::{
     AddressesSpec, DhcpSpec, Exit, HostSideSpec, NamesSpec, NetworkSpec, UplinkSpec, WaySpec,
 };
 
+pub use domain::{ACCELERATOR, Card, domain, read_domain_owner};
 pub use xml::{MOST, NAMESPACE, SeenNetwork, network, read_network};
 
 /// The keys of `libvirt:`.

@@ -101,7 +101,7 @@ pub fn note(what: &str, yard: &str, name: &str) -> String {
     )
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -117,7 +117,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// Parses what came from libvirt.
-fn document(text: &str) -> Result<Document<'_>, String> {
+pub(super) fn document(text: &str) -> Result<Document<'_>, String> {
     if text.len() > MOST {
         return Err(format!("it has more than {} MiB", MOST >> 20));
     }
@@ -147,7 +147,7 @@ pub fn read_network(text: &str) -> Result<SeenNetwork, String> {
 }
 
 /// The yard and the name that a note tells.
-fn owner(root: Node<'_, '_>, what: &'static str) -> Option<(String, String)> {
+pub(super) fn owner(root: Node<'_, '_>, what: &'static str) -> Option<(String, String)> {
     let notes = children(root, "metadata").flat_map(|metadata| metadata.children());
     let mut ours = notes.filter(|note| note.has_tag_name((NAMESPACE, what)));
     let note = ours.next()?;

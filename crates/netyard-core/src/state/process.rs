@@ -214,7 +214,12 @@ impl Process {
 
     /// True for what has its time to power off: a container, a virtual machine.
     pub fn powers_off(&self) -> bool {
-        matches!(self.program, Program::Container(_) | Program::Machine(_))
+        match &self.program {
+            Program::Container(_) | Program::Machine(_) => true,
+            // One of libvirt's.
+            Program::Netyard(words) => words.first().is_some_and(|word| word == "domain"),
+            Program::Argv(_) => false,
+        }
     }
 
     /// The signal by which it becomes `to`, where its files alone differ and it

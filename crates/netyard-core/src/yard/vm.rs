@@ -3,18 +3,82 @@
 use super::assemble::derive_mac;
 use super::gather::Cast;
 use super::naming::Names;
-use crate::diag::{Report, vm as say};
+use crate::diag::{Report, libvirt as say_libvirt, vm as say, yard as say_yard};
 use crate::facts::Facts;
+use crate::libvirt;
 use crate::name::FullName;
-use crate::state::{InterfaceId, Process, Program, Ready, Restart};
-use crate::vm::{NAME, QEMU, VmSpec, tap_name};
+use crate::state::{InterfaceId, Process, ProcessFile, Program, Ready, Restart};
+use crate::vm::{Engine, NAME, QEMU, VmSpec, tap_name};
 
 /// A machine has this long to begin to run, in milliseconds: emulated, beside others.
 const PATIENCE: u32 = 60_000;
 
+/// What libvirt calls the machine of a node.
+fn domain_name(cast: &Cast<'_>, node: usize) -> String {
+    format!("{}-{}", cast.spec.yard.value, cast.nodes[node].name)
+}
+
+/// The machine of a node that libvirt runs: a process of netyard's tells it to and watches.
+fn domain(cast: &Cast<'_>, names: &Names, node: usize, spec: &VmSpec) -> Option<Process> {
+    let place = cast.nodes[node].place.clone();
+    let yard = cast.spec.yard.value.as_str();
+    let mut cards = Vec::new();
+    for ((wire, mac), network) in spec.wires.iter().zip(&spec.networks) {
+        let mut networks = cast.spec.networks.iter();
+        let index = networks.position(|n| n.name.value.as_str() == network.value)?;
+        let own = FullName::new(&format!("machine-{wire}")).ok()?;
+        let id = InterfaceId { place: place.clone(), name: own };
+        cards.push(libvirt::Card {
+            mac: mac.unwrap_or_else(|| derive_mac(yard, &id)),
+            bridge: names.networks[index].core.kernel.to_string(),
+        });
+    }
+    let name = domain_name(cast, node);
+    let text = libvirt::domain(&name, yard, cast.nodes[node].name.as_str(), spec, &cards);
+    let words = ["domain", "{dir}/domain.xml", &name, yard].map(str::to_owned);
+    let mut process = Process {
+        restart: Restart::OnFailure,
+        ready: Ready::Notify,
+        patience: PATIENCE,
+        files: vec![ProcessFile::new("domain.xml", text)],
+        ..Process::new(place, NAME, Program::Netyard(words.to_vec()))
+    };
+    spec.care.apply(&mut process);
+    Some(process)
+}
+
+/// What of libvirt's is in the way of a machine.
+fn check_domain(cast: &Cast<'_>, node: usize, spec: &VmSpec, facts: &Facts, report: &mut Report) {
+    for network in &spec.networks {
+        let found = cast.spec.networks.iter().find(|n| n.name.value.as_str() == network.value);
+        match found {
+            Some(found) if found.host.is_none() => {
+                report.push(say::network_not_on_host(&network.value, network.span));
+            }
+            Some(_) => {}
+            None => {
+                let known = cast.spec.networks.iter().map(|n| n.name.value.as_str());
+                report.push(say_yard::network_unknown(network, known));
+            }
+        }
+    }
+    let Some(known) = &facts.libvirt else { return };
+    if let Some(why) = &known.trouble {
+        return report.push(say_libvirt::silent(why, spec.span));
+    }
+    let name = domain_name(cast, node);
+    let yard = cast.spec.yard.value.as_str();
+    if let Some(owner) = known.domains.get(&name).filter(|owner| owner.as_deref() != Some(yard)) {
+        report.push(say_libvirt::taken("domain", &name, owner.as_deref(), spec.span));
+    }
+}
+
 /// The machine of a node; what it comes after is the caller's to say.
 pub(super) fn process(cast: &Cast<'_>, names: &Names, node: usize) -> Option<Process> {
     let spec = said(cast, node)?;
+    if spec.engine == Engine::Libvirt {
+        return domain(cast, names, node, spec);
+    }
     let mut argv = vec![QEMU.to_owned()];
     let mut tell = |words: &[&str]| argv.extend(words.iter().map(|word| (*word).to_owned()));
     let name = cast.nodes[node].name.as_str().replace(',', ",,");
@@ -66,6 +130,9 @@ pub(super) fn check(cast: &Cast<'_>, facts: &Facts, report: &mut Report) {
         let Some(spec) = said(cast, node) else { continue };
         if !facts.host_reachable {
             report.push(say::needs_root(cast.nodes[node].name.as_str(), spec.span));
+        }
+        if spec.engine == Engine::Libvirt {
+            check_domain(cast, node, spec, facts, report);
         }
         if facts.missing_files.contains(QEMU) {
             report.push(say::no_qemu(QEMU, spec.span));

@@ -14,7 +14,7 @@ use netyard_core::state::{LibvirtForward, LibvirtNetwork};
 
 use crate::error::{Error, ErrorKind};
 
-pub(crate) use virsh::{Silence, virsh};
+pub(crate) use virsh::{SYSTEM, Silence, VIRSH, virsh};
 
 /// Where libvirt listens, in its old form and in that of a daemon for each purpose.
 const SOCKETS: [&str; 2] = ["/run/libvirt/libvirt-sock", "/run/libvirt/virtnetworkd-sock"];
@@ -22,7 +22,7 @@ const SOCKETS: [&str; 2] = ["/run/libvirt/libvirt-sock", "/run/libvirt/virtnetwo
 /// True where there may be a libvirt: for when nobody knows whether it has anything of ours.
 pub(crate) fn may_be_there() -> bool {
     SOCKETS.iter().any(|socket| crate::supervise::takes_connections(socket.as_ref()))
-        && crate::supervise::has_program(virsh::VIRSH)
+        && crate::supervise::has_program(VIRSH)
 }
 
 /// The names of networks, those with these options of `net-list`.
@@ -41,12 +41,18 @@ pub(crate) fn network(name: &str, inactive: bool) -> Result<SeenNetwork, Silence
 }
 
 /// What libvirt has. `wanted` are the networks that the file speaks of: those must be
-/// understood.
-pub fn gather(wanted: &BTreeSet<String>) -> Libvirt {
+/// understood; `machines`: it speaks of some.
+pub fn gather(wanted: &BTreeSet<String>, machines: bool) -> Libvirt {
     let mut found = Libvirt::default();
     match gather_networks(wanted) {
         Ok(networks) => found.networks = networks,
         Err(silence) => found.trouble = Some(silence.words()),
+    }
+    if found.trouble.is_none() && machines {
+        match gather_domains() {
+            Ok(domains) => found.domains = domains,
+            Err(silence) => found.trouble = Some(silence.words()),
+        }
     }
     found
 }
@@ -68,6 +74,27 @@ fn gather_networks(wanted: &BTreeSet<String>) -> Result<BTreeMap<String, Libvirt
         networks.insert(name, bridge);
     }
     Ok(networks)
+}
+
+fn gather_domains() -> Result<BTreeMap<String, Option<String>>, Silence> {
+    let text = virsh(&["list", "--all", "--name"], "")?;
+    let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
+    Ok(names.map(|name| (name.to_owned(), owner_of(name).ok().flatten().flatten())).collect())
+}
+
+/// The yard that a machine belongs to; none where there is no such machine.
+pub(crate) fn owner_of(name: &str) -> Result<Option<Option<String>>, Silence> {
+    match virsh(&["dumpxml", &format!("--domain={name}")], "") {
+        Ok(text) => netyard_core::libvirt::read_domain_owner(&text)
+            .map(Some)
+            .map_err(|why| Silence::Said(format!("what it says is refused: {why}"))),
+        Err(Silence::Said(why))
+            if why.contains("Domain not found") || why.contains("failed to get domain") =>
+        {
+            Ok(None)
+        }
+        Err(silence) => Err(silence),
+    }
 }
 
 /// The networks of a yard. Those of these names are looked at; all where nobody knows.

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 /// The system's libvirt: what runs as root, with networks.
-const SYSTEM: &str = "qemu:///system";
+pub(crate) const SYSTEM: &str = "qemu:///system";
 /// The program.
 pub(crate) const VIRSH: &str = "virsh";
 /// How long libvirt has for one thing. Starting a network takes it seconds, on a slow machine.

@@ -76,12 +76,17 @@ fn watch(words: &[OsString]) -> io::Result<ExitCode> {
 
 /// By hardware where that is real: `kvm_pvm` offers it, too, and cannot start a usual kernel.
 fn accelerator() -> [&'static str; 4] {
-    let may = access("/dev/kvm", Access::READ_OK | Access::WRITE_OK).is_ok();
-    let there = |module: &str| Path::new("/sys/module").join(module).exists();
-    match may && !there("kvm_pvm") && (there("kvm_intel") || there("kvm_amd")) {
+    match has_kvm() {
         true => ["-accel", "kvm", "-cpu", "host"],
         false => ["-accel", "tcg", "-cpu", "qemu64"],
     }
+}
+
+/// True where the processor itself can run machines.
+pub(super) fn has_kvm() -> bool {
+    let may = access("/dev/kvm", Access::READ_OK | Access::WRITE_OK).is_ok();
+    let there = |module: &str| Path::new("/sys/module").join(module).exists();
+    may && !there("kvm_pvm") && (there("kvm_intel") || there("kvm_amd"))
 }
 
 struct Machine {

@@ -21,6 +21,7 @@ mod backoff;
 mod berth;
 mod client;
 mod course;
+pub mod domain;
 mod guard;
 mod identity;
 mod launch;

@@ -7,6 +7,7 @@ pub mod complete;
 pub mod completions;
 pub mod disable;
 pub mod doctor;
+pub mod domain;
 pub mod down;
 pub mod enable;
 pub mod exec;

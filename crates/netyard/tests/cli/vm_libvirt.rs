@@ -332,4 +332,102 @@ nodes: { base: { interfaces: { eth0: { network: lan } } } }
         site.ok("down");
         assert_eq!(machine(), before);
     }}
+
+    /// A machine of libvirt's and a container on one network.
+    fn machines(site: &Site) -> String {
+        let (nested, root) = (crate::vm_qemu::nested(), site.path().join("root"));
+        format!(
+            "\
+yard: machines
+networks:
+  lan:
+    bridge: br-lan
+    prefix: 10.66.0.0/24
+    host: {{ address: 10.66.0.1/24 }}
+    dhcp: {{ range: 10.66.0.100-10.66.0.199, static: {{ \"02:00:00:00:66:01\": 10.66.0.7 }} }}
+nodes:
+  guest:
+    vm:
+      engine: libvirt
+      kernel: {at}/vmlinux
+      initrd: {at}/nested.cpio
+      append: console=ttyS0 mitigations=off tsc=reliable no_timer_check nokaslr cryptomgr.notests random.trust_cpu=on
+      memory: 128
+    interfaces: {{ eth0: {{ network: lan, mac: \"02:00:00:00:66:01\" }} }}
+  base:
+    container: {{ root: {root}, command: [httpd, -f, -p, \"80\", -h, /etc] }}
+    interfaces: {{ eth0: {{ network: lan, address: 10.66.0.2/24 }} }}
+",
+            at = nested.display(),
+            root = root.display()
+        )
+    }
+
+    alone! { #[ignore = "needs the VM tier: libvirt and a kernel to boot"] Machine, fn a_machine_that_libvirt_runs_is_reached_from_a_container() {
+        let _libvirtd = Libvirtd::start();
+        sh("mount -t cgroup2 own /sys/fs/cgroup");
+        let before = machine();
+        let site = Site::new("");
+        crate::guest::tree(&site.path().join("root"));
+        site.file(&machines(&site));
+        let running = || said("list --name").trim().to_owned();
+        let wait = || {
+            let line = format!(
+                "cd {} && ./netyard exec base -- sh -c 'for try in $(seq 600); do ping -c1 -W1 10.66.0.7 >/dev/null && exit; done; exit 1'",
+                site.path().display()
+            );
+            sh(&line);
+        };
+        site.ok("up");
+        site.ok("plan --check");
+        assert_eq!(running(), "machines-guest");
+        assert!(said("dumpxml machines-guest").contains(r#"yard="machines" name="guest""#));
+        wait();
+        let page = site.ok("exec base -- wget -qO- http://10.66.0.7/");
+        assert_eq!(page, "hello from 02:00:00:00:66:01\n");
+        // Its button is pressed, and heard.
+        site.ok("stop guest");
+        assert_eq!((running(), said("list --all --name").trim().to_owned()), (String::new(), String::new()));
+        site.ok("start guest");
+        wait();
+        // Without its watcher no machine goes on; there is another.
+        sh("kill -9 $(pgrep -f '^netyard domain')");
+        sh("until pgrep -f '^netyard domain' >/dev/null; do :; done");
+        sh("timeout 60 sh -c 'until virsh -c qemu:///system domstate machines-guest 2>/dev/null | grep -q running; do :; done'");
+        site.ok("plan --check");
+        site.ok("down");
+        assert_eq!(said("list --all --name").trim(), "");
+        assert_eq!(machine(), before);
+        assert_eq!(site.processes(), Vec::<std::path::PathBuf>::new());
+    }}
+
+    alone! { #[ignore = "needs the VM tier: libvirt and a kernel to boot"] Machine, fn what_is_in_a_machines_way_is_said_before_anything_is_made() {
+        let mut libvirtd = Libvirtd::start();
+        let site = Site::new("");
+        let text = machines(&site).replace("\n  base:", "\n  unused:").split("  unused:").next().expect("a part").to_owned();
+        let before = machine();
+        let refused = |file: &str, says: &str| {
+            site.file(file);
+            for line in ["plan", "up"] {
+                let output = fails(&site, line);
+                assert!(output.contains(says), "{says}: {output}");
+            }
+            assert_eq!(machine(), before);
+        };
+        refused(&text.replace("/vmlinux", "/none"), "there is no file `");
+        refused(&text.replace("memory: 128", "memory: 128\n      disk: /srv/no-disk.qcow2"), "there is no file `/srv/no-disk.qcow2`");
+        refused(&text.replace("    host: { address: 10.66.0.1/24 }\n", "").replace("    bridge: br-lan\n", ""), "libvirt cannot plug a machine into network `lan`");
+        fs::write("/run/stranger.xml", "<domain type='qemu'><name>machines-guest</name><memory>65536</memory><os><type>hvm</type></os></domain>").expect("the test's own /run");
+        sh("virsh -c qemu:///system define /run/stranger.xml");
+        refused(&text, "libvirt has a domain `machines-guest` already");
+        assert_eq!(said("list --all --name").trim(), "machines-guest");
+        virsh("undefine machines-guest");
+        libvirtd.end();
+        let links = sh("ip -br link; ls /run/netns || true");
+        for line in ["plan", "up"] {
+            assert!(fails(&site, line).contains("libvirt does not answer"));
+        }
+        assert_eq!(sh("ip -br link; ls /run/netns || true"), links);
+        libvirtd.resume();
+    }}
 }

@@ -8,7 +8,7 @@ use crate::repository;
 use crate::site::Site;
 
 /// Where the small machine's kernel and file system are.
-fn nested() -> PathBuf {
+pub fn nested() -> PathBuf {
     let places = [PathBuf::from("/srv/nested"), repository().join("target/vm")];
     let found = places.into_iter().find(|place| place.join("nested.cpio").exists());
     found.expect("the VM tier's image: `sudo vm/build-image.sh target/vm`")
