@@ -8,7 +8,7 @@ use crate::vm_radio::{STATIONS, address, fails, netyard, radios, upstream, upstr
 
 /// The network of [`examples/portable-cloud`], with its access point.
 #[test]
-#[ignore = "needs the VM tier: libvirt and radios"]
+#[ignore = "open: the guest was not free to see it"]
 fn stations_join_a_network_that_libvirt_makes() {
     let _alone = machine();
     let _libvirtd = Libvirtd::of_the_machine();
