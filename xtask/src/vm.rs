@@ -40,14 +40,16 @@ const OPEN: &str = "::open::";
 /// machine themselves, and there is no emulation within emulation that is fast enough.
 const OUTSIDE: &str = "::outside::";
 /// The modules of tests that run before and after a reboot, with the same disk, each with the
-/// boot that they run in: three pairs, for what cannot be up at the same time.
-const AROUND_REBOOT: [(u8, &str); 6] = [
+/// boot that they run in: four pairs, for what cannot be up at the same time.
+const AROUND_REBOOT: [(u8, &str); 8] = [
     (1, "::before::"),
     (2, "::after::"),
     (2, "::then_before::"),
     (3, "::then_after::"),
     (3, "::last_before::"),
     (4, "::last_after::"),
+    (4, "::files_before::"),
+    (5, "::files_after::"),
 ];
 
 /// Emulated and on a busy machine, the whole suite takes minutes; a hang must end all the same.

@@ -1,4 +1,4 @@
-//! `babeld`, `bird`, `dnsmasq`: the configurations that netyard renders for programs, as
+//! `babeld`, `bird`, `dnsmasq`, `hostapd`: the configurations that netyard renders for programs, as
 //! files of their own.
 
 use super::{Papers, Subject, Target, one_line};
@@ -23,6 +23,48 @@ pub(super) static DNSMASQ: Target = Target {
     doc: "dnsmasq's configuration, a file for each network on which something is served",
     write: served,
 };
+
+pub(super) static HOSTAPD: Target = Target {
+    word: "hostapd",
+    doc: "hostapd's configuration, a file for each access point; passphrases stay where they are",
+    write: access_points,
+};
+
+/// Access points. No passphrase is written: the head says how hostapd gets it.
+fn access_points(subject: &Subject<'_>, papers: &mut Papers) {
+    for object in subject.desired.objects() {
+        let Object::Process(process) = object else { continue };
+        let Some(file) = process.files.iter().find(|file| file.name == "hostapd.conf") else {
+            continue;
+        };
+        let name = super::systemd::word::plain(&process.name);
+        let path = path_of(&process.place, &format!("{name}.conf"));
+        let (mut secret, mut text) = (None, String::new());
+        for line in file.content.lines() {
+            let hidden = line.strip_prefix("wpa_passphrase={file:");
+            match hidden.and_then(|rest| rest.strip_suffix('}')) {
+                Some(file) => secret = Some(file.to_owned()),
+                None => text.push_str(&format!("{line}\n")),
+            }
+        }
+        let inside = subject.inside(&process.place);
+        let notes = match secret {
+            None => vec![format!("Run as: {inside}hostapd {path}")],
+            Some(file) => vec![
+                format!("Its passphrase is the first line of {file}, and not in here. Run as:"),
+                format!(
+                    "{{ cat {path}; printf 'wpa_passphrase=%s\\n' \"$(head -n 1 {})\"; }} >/run/{name}.conf",
+                    quoted(&file)
+                ),
+                format!("{inside}hostapd /run/{name}.conf"),
+            ],
+        };
+        let head =
+            subject.head(&HOSTAPD, &format!("{} in {} of", process.name, process.place), &notes);
+        papers.file(path, format!("{head}{}", placed(&text, &HOSTAPD, &process.place)), 0o600);
+        papers.take(object);
+    }
+}
 
 /// The processes that run the target's program.
 fn daemons(target: &Target, subject: &Subject<'_>, papers: &mut Papers) {

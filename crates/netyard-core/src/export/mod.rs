@@ -5,6 +5,8 @@
 //! so that nothing is dropped in silence.
 
 mod daemon;
+mod libvirt;
+mod netplan;
 mod script;
 mod systemd;
 mod wg_quick;
@@ -35,6 +37,9 @@ pub static TARGETS: &[&Target] = &[
     &daemon::BABELD,
     &daemon::BIRD,
     &daemon::DNSMASQ,
+    &daemon::HOSTAPD,
+    &libvirt::TARGET,
+    &netplan::TARGET,
 ];
 
 /// The target of a word.
@@ -172,6 +177,16 @@ const UNMADE: &str = "its keys, or a peer's, are made by the first `netyard up`"
 fn unmade(tunnel: &Tunnel) -> bool {
     let peers = tunnel.peers.iter().map(|peer| peer.public_key);
     peers.chain([tunnel.key.public]).any(|key| key == PublicKey::UNMADE)
+}
+
+/// Why a tunnel is not written down, whose keys are in files of such names.
+const BROKEN_PATH: &str = "the name of a key's file is no word of a line";
+
+/// True where the file of a key has a name that a line of a configuration cannot hold.
+fn has_broken_path(tunnel: &Tunnel) -> bool {
+    let shared = tunnel.peers.iter().filter_map(|peer| peer.preshared_key.as_ref());
+    let mut files = shared.map(|key| &key.file).chain([&tunnel.key.file]);
+    files.any(|file| file.contains(|c: char| c.is_control() || "%\"'\\".contains(c)))
 }
 
 /// A comment ends with its line.

@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 
 use ipnet::IpNet;
 
-use super::{Papers, Subject, Target, UNMADE, unmade};
+use super::{BROKEN_PATH, Papers, Subject, Target, UNMADE, has_broken_path, unmade};
 use crate::interface::Engine;
+use crate::plan::quoted;
 use crate::state::{Key, Object, Place};
 use crate::yard::{Interface, Wireguard};
 
@@ -25,6 +26,12 @@ fn write(subject: &Subject<'_>, papers: &mut Papers) {
         if unmade(&end.tunnel) {
             if let Some(object) = subject.desired.get(&Key::Interface(id.clone())) {
                 papers.leave(object, UNMADE);
+            }
+            continue;
+        }
+        if has_broken_path(&end.tunnel) {
+            if let Some(object) = subject.desired.get(&Key::Interface(id.clone())) {
+                papers.leave(object, BROKEN_PATH);
             }
             continue;
         }
@@ -103,7 +110,8 @@ fn tunnel(subject: &Subject<'_>, end: &Wireguard, interface: &Interface) -> Stri
         text.push_str("Table = off\n");
     }
     let secrets = subject.secrets();
-    let file = |file: &str| file.replace("{secrets}", &secrets);
+    // wg-quick gives these lines to a shell, and puts the name in the place of `%i`.
+    let file = |file: &str| quoted(&file.replace("{secrets}", &secrets));
     let _ = writeln!(text, "PostUp = wg set %i private-key {}", file(&end.tunnel.key.file));
     for peer in &end.tunnel.peers {
         if let Some(key) = &peer.preshared_key {

@@ -31,7 +31,7 @@ const BY_HAND: &str = "
 ";
 
 /// Pings every 20 ms while something is done; says what was lost.
-fn ping_during(from: &str, to: &str, work: impl FnOnce()) -> String {
+pub fn ping_during(from: &str, to: &str, work: impl FnOnce()) -> String {
     let mut ping = Command::new("ip")
         .args(["netns", "exec", from, "ping", "-n", "-i", "0.02", to])
         .stdout(Stdio::piped())

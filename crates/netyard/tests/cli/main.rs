@@ -36,6 +36,7 @@ mod sight;
 mod site;
 mod ui;
 mod uplink;
+mod vm_adopt;
 mod vm_boot;
 mod vm_container;
 mod vm_container_boot;

@@ -7,10 +7,11 @@
 
 mod network;
 mod unit;
-mod word;
+pub(super) mod word;
 
 use std::fmt::Write as _;
 
+pub(super) use network::asks;
 pub(crate) use word::word;
 
 use super::script::{self, Script};

@@ -20,6 +20,11 @@ const DIRECTORY: &str = "etc/systemd/network";
 /// True for an interface that networkd makes: on the host, like what it sits on and what it
 /// belongs to. Cables are made by the script, which knows both of their ends.
 pub(super) fn takes(state: &State, interface: &Interface) -> bool {
+    if let Some(Object::Tunnel(tunnel)) = state.get(&Key::Tunnel(interface.id.clone()))
+        && super::super::has_broken_path(tunnel)
+    {
+        return false;
+    }
     let on_host = |id: &crate::state::InterfaceId| {
         id.place == Place::Host && state.interface(id).is_some_and(|o| takes(state, o))
     };
@@ -27,8 +32,13 @@ pub(super) fn takes(state: &State, interface: &Interface) -> bool {
         on_host(&crate::state::InterfaceId { place: Place::Host, name: name.clone() })
     };
     let known = !matches!(interface.kind, Kind::Veth(_) | Kind::Loopback);
+    let radio = match &interface.kind {
+        Kind::Wlan(wlan) => interface_name(&wlan.phy),
+        _ => true,
+    };
     interface.id.place == Place::Host
         && known
+        && radio
         && interface_name(interface.kernel_name.as_str())
         && interface.parent.as_ref().is_none_or(on_host)
         && interface.master.as_ref().is_none_or(beside)
@@ -101,7 +111,7 @@ pub(super) fn write(subject: &Subject<'_>, papers: &mut Papers) {
 
 /// True for a bridge that stands in for an interface of the host: its addresses come from
 /// where that one's came from.
-fn asks(subject: &Subject<'_>, interface: &Interface) -> bool {
+pub(in crate::export) fn asks(subject: &Subject<'_>, interface: &Interface) -> bool {
     let mut objects = subject.desired.objects();
     let has_port = objects.any(|object| match object {
         Object::Interface(o) => {
@@ -131,6 +141,7 @@ fn netdev(subject: &Subject<'_>, o: &Interface) -> Option<String> {
     let kind = match &o.kind {
         Kind::Physical(_) | Kind::Loopback | Kind::Veth(_) => return None,
         Kind::Tap(_) => "tap",
+        Kind::Wlan(_) => "wlan",
         kind => kind.kernel_kind()?,
     };
     let mut text = format!("[NetDev]\nName={}\nKind={kind}\n", o.kernel_name);
@@ -185,6 +196,9 @@ fn special(o: &Interface) -> String {
                 IpvlanIsolation::Vepa => "vepa",
             };
             format!("\n[IPVLAN]\nMode={mode}\nFlags={flags}\n")
+        }
+        Kind::Wlan(wlan) => {
+            format!("\n[WLAN]\nPhysicalDevice={}\nType={}\n", wlan.phy, wlan.role.word())
         }
         Kind::Vrf(vrf) => format!("\n[VRF]\nTable={}\n", vrf.table),
         Kind::Bond(bond) => {

@@ -97,7 +97,13 @@ pub(super) fn process(
     scripted: bool,
     papers: &mut Papers,
 ) -> Result<String, &'static str> {
-    let Program::Argv(argv) = &o.program else { return Err("it is netyard itself") };
+    let argv = match &o.program {
+        Program::Argv(argv) => argv,
+        Program::Machine(_) => {
+            return Err("a virtual machine is powered off by who watches over it");
+        }
+        Program::Netyard(_) | Program::Container(_) => return Err("it is netyard itself"),
+    };
     if o.files.iter().any(|file| file.content.contains("{file:")) {
         return Err("its configuration has a passphrase, which netyard puts in when it starts");
     }
