@@ -43,9 +43,12 @@ fn left_after_down() -> String {
     sh("ip netns list; ip -o link | cut -d: -f2 | cut -d@ -f1 | grep -v '^ lo$' || true")
 }
 
-/// The supernode's text: a bridge with tagged and untagged frames, the host's VLANs on it,
-/// namespaces that are made before the containers, masquerading and a forward chain.
-const AREDN: &str = r#"
+mod open {
+    use super::*;
+
+    /// The supernode's text: a bridge with tagged and untagged frames, the host's VLANs on it,
+    /// namespaces that are made before the containers, masquerading and a forward chain.
+    const AREDN: &str = r#"
 ip link add br-aredn type bridge; ip link set br-aredn up; ip address add 192.168.1.2/24 dev br-aredn
 ip link add link br-aredn name br-aredn.wan type vlan id 1
 ip address add 192.168.10.1/24 dev br-aredn.wan; ip link set br-aredn.wan up
@@ -86,30 +89,33 @@ table ip aredn {
 NFT
 "#;
 
-#[test]
-#[ignore = "needs the VM tier: VLANs"]
-fn aredn_built_by_hand_is_taken_over() {
-    let _alone = machine();
-    let forwarding = sh("cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding");
-    sh(AREDN);
-    let said = taken_over(&[
-        // Over the bridge, over VLAN 2 that the host never sees, over NAT.
-        ("supernode", "192.168.1.3"),
-        ("localnode", "192.168.2.1"),
-        ("supernode", "198.51.100.1"),
-    ]);
-    assert!(said.contains("table ip aredn (5 rules): it stays as it is"), "{said}");
-    assert_eq!(left_after_down(), "");
-    assert!(sh("nft list tables").contains("table ip aredn"));
-    let [four, six] = forwarding.lines().collect::<Vec<_>>()[..] else { panic!("{forwarding}") };
-    sh(&format!(
-        "nft delete table ip aredn; sysctl -qw net.ipv4.ip_forward={four} net.ipv6.conf.all.forwarding={six}"
-    ));
-}
+    #[test]
+    #[ignore = "open: not seen in the VM yet"]
+    fn aredn_built_by_hand_is_taken_over() {
+        let _alone = machine();
+        let forwarding =
+            sh("cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding");
+        sh(AREDN);
+        let said = taken_over(&[
+            // Over the bridge, over VLAN 2 that the host never sees, over NAT.
+            ("supernode", "192.168.1.3"),
+            ("localnode", "192.168.2.1"),
+            ("supernode", "198.51.100.1"),
+        ]);
+        assert!(said.contains("table ip aredn (5 rules): it stays as it is"), "{said}");
+        assert_eq!(left_after_down(), "");
+        assert!(sh("nft list tables").contains("table ip aredn"));
+        let [four, six] = forwarding.lines().collect::<Vec<_>>()[..] else {
+            panic!("{forwarding}")
+        };
+        sh(&format!(
+            "nft delete table ip aredn; sysctl -qw net.ipv4.ip_forward={four} net.ipv6.conf.all.forwarding={six}"
+        ));
+    }
 
-/// The gateway's text: a namespace with a host name that lasts, a VLAN of the host's, and
-/// tunnels whose packets leave through the host.
-const FREIFUNK: &str = r#"
+    /// The gateway's text: a namespace with a host name that lasts, a VLAN of the host's, and
+    /// tunnels whose packets leave through the host.
+    const FREIFUNK: &str = r#"
 ip netns add street; ip link add enp3s0 type veth peer name lan0 netns street
 ip link set enp3s0 up; ip -n street link set lan0 up; ip -n street link set lo up
 ip address add 198.51.100.2/24 dev enp3s0; ip -n street address add 198.51.100.1/24 dev lan0
@@ -137,32 +143,32 @@ ip -n f3 route add 10.88.0.0/16 via 10.3.0.1
 ip netns exec f3 sysctl -qw net.ipv4.ip_forward=1
 "#;
 
-#[test]
-#[ignore = "needs the VM tier: VLANs, WireGuard"]
-fn freifunk_built_by_hand_is_taken_over() {
-    let _alone = machine();
-    sh(FREIFUNK);
-    let said = taken_over(&[("f3", "10.3.0.1"), ("f3", "10.99.0.1"), ("f3", "fd99::1")]);
-    for key in ["own", "other"] {
-        let key = sh(&format!("cat /etc/wireguard/{key}.key"));
-        let file = std::fs::read_to_string(FILE).expect("a file");
-        assert!(!said.contains(key.trim()) && !file.contains(key.trim()), "a key is shown");
+    #[test]
+    #[ignore = "open: not seen in the VM yet"]
+    fn freifunk_built_by_hand_is_taken_over() {
+        let _alone = machine();
+        sh(FREIFUNK);
+        let said = taken_over(&[("f3", "10.3.0.1"), ("f3", "10.99.0.1"), ("f3", "fd99::1")]);
+        for key in ["own", "other"] {
+            let key = sh(&format!("cat /etc/wireguard/{key}.key"));
+            let file = std::fs::read_to_string(FILE).expect("a file");
+            assert!(!said.contains(key.trim()) && !file.contains(key.trim()), "a key is shown");
+        }
+        assert!(said.contains("wireguard f3:wg1"), "{said}");
+        assert_eq!(left_after_down(), "");
+        sh(
+            "umount /run/utsns/f3 2>/dev/null; rm -rf /run/utsns/f3 /etc/wireguard/own.key /etc/wireguard/other.key",
+        );
+        assert!(!succeeds("ip netns list | grep ."));
     }
-    assert!(said.contains("wireguard f3:wg1"), "{said}");
-    assert_eq!(left_after_down(), "");
-    sh(
-        "umount /run/utsns/f3 2>/dev/null; rm -rf /run/utsns/f3 /etc/wireguard/own.key /etc/wireguard/other.key",
-    );
-    assert!(!succeeds("ip netns list | grep ."));
-}
 
-#[test]
-#[ignore = "needs the VM tier: systemd-nspawn"]
-fn arch_built_by_hand_is_taken_over() {
-    let _alone = machine();
-    let files = Path::new("/var/lib/machines/hand");
-    guest::tree(files);
-    sh(r#"
+    #[test]
+    #[ignore = "open: not seen in the VM yet"]
+    fn arch_built_by_hand_is_taken_over() {
+        let _alone = machine();
+        let files = Path::new("/var/lib/machines/hand");
+        guest::tree(files);
+        sh(r#"
         ip netns add world; ip link add eth0 type veth peer name out netns world
         ip address add 203.0.113.2/24 dev eth0; ip link set eth0 up; ip -n world link set out up
         ip -n world address add 203.0.113.1/24 dev out; ip -n world link set lo up
@@ -180,20 +186,24 @@ table inet filter {
 NFT
         systemd-run --quiet --unit=hand -p Delegate=yes systemd-nspawn --quiet --keep-unit -M hand \
           -D /var/lib/machines/hand --network-bridge=br0 /bin/sleep 100000"#);
-    until("the container", "machinectl show hand -p State --value | grep running");
-    sh(r#"l=$(machinectl show hand -p Leader --value)
+        until("the container", "machinectl show hand -p State --value | grep running");
+        sh(r#"l=$(machinectl show hand -p Leader --value)
         nsenter -n -t $l sh -c 'ip link set host0 up; ip address add 10.39.252.1/24 dev host0
           ip route add default via 10.39.252.254'
         mkdir -p /run/netns; touch /run/netns/base; mount --bind /proc/$l/ns/net /run/netns/base"#);
-    until("a ping", "ip netns exec base ping -n -c1 -W2 203.0.113.1");
-    let said =
-        taken_over(&[("base", "10.39.252.254"), ("base", "203.0.113.1"), ("world", "203.0.113.2")]);
-    assert!(said.contains("table inet filter"), "{said}");
-    let left = left_after_down();
-    // The container is not the yard's: it lives on, in a namespace without a name.
-    assert!(succeeds("machinectl show hand -p State --value | grep running"));
-    assert!(!left.contains("br0") && !left.contains("world"), "{left}");
-    sh("systemctl stop hand; nft flush ruleset; sysctl -qw net.ipv4.ip_forward=$(cat /run/was)
+        until("a ping", "ip netns exec base ping -n -c1 -W2 203.0.113.1");
+        let said = taken_over(&[
+            ("base", "10.39.252.254"),
+            ("base", "203.0.113.1"),
+            ("world", "203.0.113.2"),
+        ]);
+        assert!(said.contains("table inet filter"), "{said}");
+        let left = left_after_down();
+        // The container is not the yard's: it lives on, in a namespace without a name.
+        assert!(succeeds("machinectl show hand -p State --value | grep running"));
+        assert!(!left.contains("br0") && !left.contains("world"), "{left}");
+        sh("systemctl stop hand; nft flush ruleset; sysctl -qw net.ipv4.ip_forward=$(cat /run/was)
         rm -rf /var/lib/machines/hand");
-    let _ = seen();
+        let _ = seen();
+    }
 }
