@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_down_or_too_small_or_isolated_is_the_problem() {
+    fn what_is_down_or_too_small_is_the_problem() {
         let mut small = scene();
         port(&mut small, 12).mtu = 1400;
         assert_eq!(problem(&small, 1500), Some(("b.eth0".into(), Problem::Mtu(1400))));
@@ -416,12 +416,19 @@ mod tests {
         let mut down = scene();
         port(&mut down, 1).up = false;
         assert_eq!(problem(&down, 100), Some(("lan".into(), Problem::Down)));
-        let mut isolated = scene();
-        for index in [11, 12] {
-            port(&mut isolated, index).port = Some(Port { state: 3, isolated: true });
-        }
-        let problem = problem(&isolated, 100);
-        assert_eq!(problem, Some(("b.eth0".into(), Problem::Isolated("a.eth0".into()))));
+    }
+
+    #[test]
+    fn ports_are_isolated_from_each_other_and_from_no_others() {
+        let with = |isolated: &[u32]| {
+            let mut scene = scene();
+            for index in isolated {
+                port(&mut scene, *index).port = Some(Port { state: 3, isolated: true });
+            }
+            problem(&scene, 100)
+        };
+        assert_eq!([&[][..], &[11], &[12]].map(with), [None, None, None]);
+        assert_eq!(with(&[11, 12]), Some(("b.eth0".into(), Problem::Isolated("a.eth0".into()))));
     }
 
     #[test]
