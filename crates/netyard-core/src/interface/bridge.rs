@@ -60,15 +60,7 @@ impl Default for Bridge {
 
 impl Default for BridgePort {
     fn default() -> Self {
-        Self {
-            cost: 0,
-            priority: 32,
-            hairpin: false,
-            isolated: false,
-            learning: true,
-            unicast_flood: true,
-            multicast_router: false,
-        }
+        Self::DEFAULT
     }
 }
 

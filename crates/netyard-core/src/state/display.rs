@@ -40,12 +40,12 @@ impl fmt::Display for Object {
 /// `vlan r1:eth0.10`: kind and id.
 impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", kind(&self.kind), self.id)
+        write!(f, "{} {}", kind_word(&self.kind), self.id)
     }
 }
 
 /// The word that `ip link` has for a kind.
-pub(crate) fn kind(kind: &Kind) -> &'static str {
+pub(crate) fn kind_word(kind: &Kind) -> &'static str {
     match kind {
         Kind::Loopback => "loopback",
         Kind::Veth(_) => "veth",

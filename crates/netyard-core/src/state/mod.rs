@@ -13,6 +13,7 @@ mod tunnel;
 use std::collections::BTreeMap;
 
 pub use container::*;
+pub(crate) use display::kind_word;
 pub use libvirt::{LibvirtDefinition, LibvirtForward, LibvirtNetwork};
 pub use lower::lower;
 pub use object::*;

@@ -466,22 +466,7 @@ impl<'s> Cast<'s> {
 /// A kind as the file writes it.
 pub(super) fn kind_word(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Loopback => "loopback",
-        Kind::Veth(_) => "veth",
-        Kind::Bridge(_) => "bridge",
-        Kind::Vlan(_) => "vlan",
-        Kind::Vxlan(_) => "vxlan",
-        Kind::Macvlan(_) => "macvlan",
-        Kind::Macvtap(_) => "macvtap",
-        Kind::Ipvlan(_) => "ipvlan",
-        Kind::Dummy => "dummy",
-        Kind::Vrf(_) => "vrf",
-        Kind::Bond(_) => "bond",
-        Kind::Tap(_) => "tap",
-        Kind::Tun(_) => "tun",
-        Kind::Ifb => "ifb",
-        Kind::Wireguard => "wireguard",
-        Kind::Wlan(_) => "wlan",
         Kind::Physical(_) => "physical",
+        other => crate::state::kind_word(other),
     }
 }

@@ -15,6 +15,11 @@ const TCP_LISTEN: u32 = 10;
 /// An unconnected UDP socket is in this state.
 const TCP_CLOSE: u32 = 7;
 
+/// A protocol's name, its number, and the state in which its sockets wait.
+type Transport = (&'static str, i32, u32);
+const TCP: Transport = ("tcp", libc::IPPROTO_TCP, TCP_LISTEN);
+const UDP: Transport = ("udp", libc::IPPROTO_UDP, TCP_CLOSE);
+
 /// Ports whose owners are worth looking through all processes: those of the
 /// servers that a network has.
 const OWNED: [u16; 4] = [53, 67, 547, 5353];
@@ -28,25 +33,8 @@ pub(crate) fn read() -> io::Result<Vec<Listener>> {
 pub(crate) fn with_owners(owned: &[u16]) -> io::Result<Vec<Listener>> {
     let mut socket = Socket::open(Protocol::SocketDiag)?;
     let mut found: Vec<(Listener, u32)> = Vec::new();
-    for (protocol, number, state) in
-        [("tcp", libc::IPPROTO_TCP, TCP_LISTEN), ("udp", libc::IPPROTO_UDP, TCP_CLOSE)]
-    {
-        for family in [libc::AF_INET, libc::AF_INET6] {
-            let mut question = vec![family as u8, number as u8, 0, 0];
-            question.extend((1_u32 << state).to_ne_bytes());
-            question.extend([0; 48]); // any socket
-            let mut some = Vec::new();
-            let asked = socket.dump_raw(SOCK_DIAG_BY_FAMILY, &question, |message| match message {
-                None => some.clear(),
-                Some(message) => some.extend(listener(protocol, message.payload)),
-            });
-            match asked {
-                Ok(()) => found.extend(some),
-                // No module that tells of this protocol, or no IPv6.
-                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
-                Err(error) => return Err(error),
-            }
-        }
+    for transport in [TCP, UDP] {
+        found.extend(waiting(&mut socket, transport)?);
     }
     let wanted = |(listener, _): &&(Listener, u32)| owned.contains(&listener.port);
     let owners = match found.iter().any(|one| wanted(&one)) {
@@ -65,17 +53,25 @@ pub(crate) fn with_owners(owned: &[u16]) -> io::Result<Vec<Listener>> {
 /// The program that listens at a TCP port here, and its number; none where nobody
 /// does or the caller may not see who.
 pub(crate) fn port_owner(port: u16) -> Option<(String, u32)> {
-    owner("tcp", libc::IPPROTO_TCP, TCP_LISTEN, port)
+    owner(TCP, port)
 }
 
 /// The same of a UDP port.
 pub(crate) fn udp_owner(port: u16) -> Option<(String, u32)> {
-    owner("udp", libc::IPPROTO_UDP, TCP_CLOSE, port)
+    owner(UDP, port)
 }
 
-fn owner(protocol: &'static str, number: i32, state: u32, port: u16) -> Option<(String, u32)> {
-    let mut found: Vec<u32> = Vec::new();
+fn owner(transport: Transport, port: u16) -> Option<(String, u32)> {
     let mut socket = Socket::open(Protocol::SocketDiag).ok()?;
+    let found = waiting(&mut socket, transport).ok()?.into_iter();
+    let inodes: Vec<u32> = found.filter(|(l, _)| l.port == port).map(|(_, inode)| inode).collect();
+    owners(&inodes).into_values().next()
+}
+
+/// The sockets of both families that wait for somebody, with their inodes.
+fn waiting(socket: &mut Socket, transport: Transport) -> io::Result<Vec<(Listener, u32)>> {
+    let (protocol, number, state) = transport;
+    let mut found = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
         let mut question = vec![family as u8, number as u8, 0, 0];
         question.extend((1_u32 << state).to_ne_bytes());
@@ -85,11 +81,14 @@ fn owner(protocol: &'static str, number: i32, state: u32, port: u16) -> Option<(
             None => some.clear(),
             Some(message) => some.extend(listener(protocol, message.payload)),
         });
-        if asked.is_ok() {
-            found.extend(some.iter().filter(|(l, _)| l.port == port).map(|(_, inode)| inode));
+        match asked {
+            Ok(()) => found.extend(some),
+            // No module that tells of this protocol, or no IPv6.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+            Err(error) => return Err(error),
         }
     }
-    owners(&found).into_values().next()
+    Ok(found)
 }
 
 /// `struct inet_diag_msg`; with the inode.

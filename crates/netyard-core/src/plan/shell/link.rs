@@ -274,15 +274,7 @@ fn port_line(
     from: Option<&BridgePort>,
 ) -> Option<String> {
     // A new port has these already.
-    let new = BridgePort {
-        cost: 0,
-        priority: 32,
-        hairpin: false,
-        isolated: false,
-        learning: true,
-        unicast_flood: true,
-        multicast_router: false,
-    };
+    let new = BridgePort::DEFAULT;
     let words = |port: &BridgePort| {
         vec![
             if port.cost == 0 { String::new() } else { format!("cost {}", port.cost) },

@@ -2,6 +2,11 @@
 
 use super::*;
 
+/// What became of a value; none where it was complained of.
+type Checked = Option<Spanned<Value>>;
+/// The least and the greatest.
+type Bounds = (i64, i64);
+
 impl Checker<'_> {
     pub(super) fn scalar(
         &mut self,
@@ -15,8 +20,8 @@ impl Checker<'_> {
             Type::Text => Some(Value::Text(text.to_owned())),
             Type::Bool => scalar.bool().map(Value::Bool),
             Type::Word(words) if words.contains(&text) => Some(Value::Text(text.to_owned())),
-            Type::Int { min, max } => return self.int(node, scalar, *min, *max, at),
-            Type::Range { min, max } => return self.range(node, scalar, *min, *max, at),
+            Type::Int { min, max } => return self.int(node, scalar, (*min, *max), at),
+            Type::Range { min, max } => return self.range(node, scalar, (*min, *max), at),
             Type::Duration => scalar::duration(text).map(Value::Duration),
             Type::Percent => scalar::percent(text).map(Value::Percent),
             Type::Rate => return self.rate(node, text),
@@ -39,14 +44,8 @@ impl Checker<'_> {
         value.map(|value| Spanned::new(value, node.span))
     }
 
-    fn int(
-        &mut self,
-        node: &Node,
-        scalar: &Scalar,
-        min: i64,
-        max: i64,
-        at: At,
-    ) -> Option<Spanned<Value>> {
+    fn int(&mut self, node: &Node, scalar: &Scalar, bounds: Bounds, at: At) -> Checked {
+        let (min, max) = bounds;
         let bare = Scalar { text: scalar.text.clone(), plain: true };
         let digits = scalar.text.trim_start_matches('-');
         let diagnostic = match (scalar.int(), bare.int()) {
@@ -68,14 +67,8 @@ impl Checker<'_> {
         None
     }
 
-    fn range(
-        &mut self,
-        node: &Node,
-        scalar: &Scalar,
-        min: i64,
-        max: i64,
-        at: At,
-    ) -> Option<Spanned<Value>> {
+    fn range(&mut self, node: &Node, scalar: &Scalar, bounds: Bounds, at: At) -> Checked {
+        let (min, max) = bounds;
         let found = shorten(&scalar.text);
         self.report.push(match scalar::range(&scalar.text) {
             None => {
@@ -92,7 +85,7 @@ impl Checker<'_> {
         None
     }
 
-    fn rate(&mut self, node: &Node, text: &str) -> Option<Spanned<Value>> {
+    fn rate(&mut self, node: &Node, text: &str) -> Checked {
         let found = shorten(text);
         self.report.push(match scalar::rate(text) {
             Rate::Bits(bits) => return Some(Spanned::new(Value::Rate(bits), node.span)),
@@ -102,7 +95,7 @@ impl Checker<'_> {
         None
     }
 
-    fn mac(&mut self, node: &Node, text: &str) -> Option<Spanned<Value>> {
+    fn mac(&mut self, node: &Node, text: &str) -> Checked {
         let found = shorten(text);
         self.report.push(match text.parse::<Mac>() {
             Ok(mac) if mac.is_group() => say::group_mac(node.span, &found),
@@ -117,7 +110,7 @@ impl Checker<'_> {
         None
     }
 
-    fn net(&mut self, node: &Node, text: &str, ty: &Type) -> Option<Spanned<Value>> {
+    fn net(&mut self, node: &Node, text: &str, ty: &Type) -> Checked {
         let found = shorten(text);
         let network = matches!(ty, Type::Prefix);
         self.report.push(match scalar::net(text) {
@@ -137,7 +130,7 @@ impl Checker<'_> {
         None
     }
 
-    fn endpoint(&mut self, node: &Node, text: &str) -> Option<Spanned<Value>> {
+    fn endpoint(&mut self, node: &Node, text: &str) -> Checked {
         let why = match text.split_once(':') {
             None => Some("it has no `:`".to_owned()),
             Some((node_name, interface)) => {
