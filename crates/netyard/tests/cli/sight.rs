@@ -23,7 +23,7 @@ pub fn out(script: &str) -> String {
 }
 
 /// What differs from one making to the next, and what marks netyard's own.
-const FLEETING: [&str; 31] = [
+const FLEETING: [&str; 33] = [
     "ifindex",
     "link_index",
     "link_netnsid",
@@ -56,6 +56,9 @@ const FLEETING: [&str; 31] = [
     "port_id",
     // Of netem's random numbers: drawn anew for each that is made.
     "seed",
+    // Who holds a qdisc at the moment, and how many neighbours a bridge has heard of.
+    "refcnt",
+    "fdb_n_learned",
 ];
 
 fn lasting(value: &Value) -> Value {

@@ -22,11 +22,12 @@ macro_rules! scripts {
 }
 
 scripts! {
-    "needs the VM tier: VLANs, WireGuard":
+    "needs the VM tier: VLANs, WireGuard, netem":
     the_script_of_aredn_builds_what_netyard_builds: uncontained("aredn");
     the_script_of_vlan_switch_builds_what_netyard_builds: example("vlan-switch");
     the_script_of_wireguard_builds_what_netyard_builds: example("wireguard");
     the_script_of_aredn_network_builds_what_netyard_builds: example("aredn-network");
+    the_script_of_impairments_builds_what_netyard_builds: example("impairments");
 }
 
 /// Where what was seen waits for the next boot.
