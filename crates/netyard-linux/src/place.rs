@@ -40,6 +40,8 @@ pub(crate) struct Site {
     pub names: Names,
     /// MTUs of its interfaces, in bytes.
     pub mtus: BTreeMap<FullName, u32>,
+    /// `accept_dad` of its interfaces, where all that try their addresses have the same.
+    pub accept_dad: Option<i32>,
     /// Those of the yard's that are bonds, with their addresses.
     pub bonds: BTreeMap<FullName, Option<Mac>>,
     /// Its links as they were when it was found; for the first look only.
@@ -61,6 +63,7 @@ impl Site {
             uts,
             names: Names::default(),
             mtus: BTreeMap::new(),
+            accept_dad: None,
             bonds: BTreeMap::new(),
             links: None,
             socket: None,

@@ -6,10 +6,12 @@
 //! carry (an alias, an alternative name, port options, the master of a peer)
 //! follows in [`Interface::configuration`].
 
+mod conf;
 mod make;
 mod pulse;
 mod read;
 
+pub use conf::accept_dad;
 pub use make::{Creation, Made, Target, links, remove_group};
 pub use pulse::{Counters, Pulse, links_with_counters};
 pub use read::{Link, Seen, read_all};

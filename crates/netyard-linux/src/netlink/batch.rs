@@ -129,6 +129,7 @@ impl Socket {
     ///
     /// Fails only where the socket itself does.
     pub fn run(&mut self, mut batch: Batch) -> io::Result<Outcome> {
+        self.prepare()?;
         let mut outcome = Outcome::default();
         let mut first = 0;
         while first < batch.len() {

@@ -45,6 +45,7 @@ impl Socket {
             push(&mut bytes, message, seq + 1 + number as u32, ack);
         }
         push(&mut bytes, &nft::end(), seq + 1 + count, 0);
+        self.prepare()?;
         self.make_room(bytes.len())?;
         self.send(&bytes)?;
         let failures = with_buffer(|buffer| self.read_verdicts(&bytes, &starts, seq, buffer))?;

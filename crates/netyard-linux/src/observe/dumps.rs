@@ -58,6 +58,7 @@ pub(super) fn visit(
     };
     let messages = dump.messages();
     let (names, seen) = link::read_all(question.yard, &place, question.long, &messages);
+    site.accept_dad = common(messages.iter().filter_map(|message| link::accept_dad(message)));
     let group = wire::group(question.yard);
     for one in &seen {
         if one.group == group && one.mark.is_none() && one.interface.is_none() {
@@ -95,6 +96,12 @@ pub(super) fn visit(
     }
     glimpse.objects.append(&mut found);
     Ok(())
+}
+
+/// What all are; none where they differ, or there is none.
+fn common(mut all: impl Iterator<Item = i32>) -> Option<i32> {
+    let first = all.next()?;
+    all.all(|one| one == first).then_some(first)
 }
 
 /// What the yard's interfaces of radios do there: their marks say what they were made for.

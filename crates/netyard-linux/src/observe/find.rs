@@ -95,7 +95,7 @@ pub(super) fn site(
     }
     let entered = worker.enter(held.net.as_fd());
     entered.map_err(|e| Error::system(format!("could not enter `{}`", held.name), e))?;
-    let mut socket = Socket::open(Protocol::Route).map_err(failed)?;
+    let mut socket = Socket::reader(Protocol::Route).map_err(failed)?;
     let (links, alias) = super::dumps::links(&mut socket).map_err(failed)?;
     let Some(place) = place_of(&alias, &held.name, finding) else { return Ok(None) };
     let mut site = Site::new(place, held.name, held.net, held.uts).with_socket(socket);

@@ -400,7 +400,9 @@ fn read_settings(
         if site.place == Place::Host && !ours && !told {
             continue;
         }
-        let value = if ASKED.contains(&key) {
+        let value = if interface.is_none() && is_inherited(key, site, question) {
+            site.accept_dad.map(|value| value.to_string())
+        } else if ASKED.contains(&key) {
             if forwarding.is_none() {
                 let socket = site.socket(worker).map_err(failed)?;
                 let mut asked = keys.iter().filter(|(_, key)| ASKED.contains(key));
@@ -428,6 +430,21 @@ fn read_settings(
         seen.objects.push(Object::Sysctl(sysctl));
     }
     Ok(())
+}
+
+/// True for what new interfaces are told about the trying of addresses, where all that
+/// there are have it as it is wanted: their dump said so, while a file costs a fifth of
+/// the kernel's work on a namespace. Somebody who changed it for interfaces to come is
+/// noticed when one has come.
+fn is_inherited(key: &str, site: &Site, question: &Question<'_>) -> bool {
+    if key != "net/ipv6/conf/default/accept_dad" {
+        return false;
+    }
+    let wanted = Key::Sysctl(site.place.clone(), None, key.to_owned());
+    match (question.desired.get(&wanted), site.accept_dad) {
+        (Some(Object::Sysctl(wanted)), Some(is)) => wanted.value == is.to_string(),
+        _ => false,
+    }
 }
 
 /// A value as the user wrote it, where it differs only in white space: the
