@@ -17,10 +17,10 @@ mod route;
 mod rules;
 mod scene;
 mod tap;
+mod wait;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -32,8 +32,7 @@ use netyard_core::explain::{
 };
 use netyard_core::name::YardName;
 use netyard_core::state::{Object, Place, State};
-use netyard_core::wire::trace::{Decision, Post, Said};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use netyard_core::wire::trace::Post;
 use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind, errno_name};
@@ -43,9 +42,10 @@ use counter::Counts;
 use probe::{Heard, Order, Probe, StandIn};
 use rules::Rules;
 use tap::Tap;
+use wait::{ended, reaches, wait};
 use walk::Walker;
 
-/// How long an answer may take.
+/// How long an answer may take, from when the packet came further the last time.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long until it is sent again.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -386,33 +386,32 @@ impl Experiment<'_> {
         rig.taps.values_mut().for_each(Tap::forget);
         let begin = Instant::now();
         let (mut end, mut again) = (begin + PATIENCE, begin);
+        let (mut reached, mut decided) = (0, false);
         loop {
             let now = Instant::now();
             if now >= again && sent.refused.is_none() {
                 again = now + AGAIN;
                 if let Err(error) = probe.send() {
                     sent.refused = Errno::from_io_error(&error).or(Some(Errno::IO));
-                    end = end.min(now + LINGER);
                 }
             }
             rig.stand_ins.iter().for_each(|one| one.answer(token));
             match probe.hear().map_err(failed)? {
                 Heard::Nothing => {}
-                Heard::Answer => {
-                    sent.answered = true;
-                    end = end.min(now + LINGER);
-                }
-                Heard::Refusal(errno) => {
-                    sent.refused = Some(errno);
-                    end = end.min(now + LINGER);
-                }
+                Heard::Answer => sent.answered = true,
+                Heard::Refusal(errno) => sent.refused = Some(errno),
             }
             let packet = probe.packet;
             for tap in rig.taps.values_mut() {
                 tap.listen(&packet, token).map_err(failed)?;
             }
-            if rig.taps.values().any(ended) {
+            decided |= sent.answered || sent.refused.is_some() || rig.taps.values().any(ended);
+            let far = rig.taps.values().map(reaches).sum();
+            if decided {
                 end = end.min(now + LINGER);
+            } else if far > reached {
+                // Each namespace may take its time: a neighbour is asked for first.
+                (reached, end) = (far, now + PATIENCE);
             }
             if now >= end || sent.answered && begin + LINGER < now {
                 return Ok(sent);
@@ -451,18 +450,6 @@ impl Experiment<'_> {
     }
 }
 
-/// True where a chain dropped it.
-fn ended(tap: &Tap) -> bool {
-    [Direction::There, Direction::Back].into_iter().any(|direction| {
-        tap.verdicts(direction).any(|event| {
-            matches!(
-                event.said,
-                Said::Policy(Decision::Drop) | Said::Rule { verdict: Decision::Drop, .. }
-            )
-        })
-    })
-}
-
 fn icmp_error(rig: &Rig, ipv6: bool) -> Option<(String, String)> {
     rig.taps.iter().find_map(|(place, tap)| {
         let sent = tap.heard.iter().filter(|heard| heard.event.post() == Some(Post::Sent));
@@ -472,18 +459,6 @@ fn icmp_error(rig: &Rig, ipv6: bool) -> Option<(String, String)> {
         })
         .next()
     })
-}
-
-/// Waits until something can be heard, or for that long.
-fn wait(rig: &Rig, probe: &Probe, time: Duration) -> io::Result<()> {
-    // Ends of drops are heard with the next look; no need to hurry.
-    let time = time.min(Duration::from_millis(20));
-    let timeout = Timespec::try_from(time).map_err(io::Error::other)?;
-    let mut polled = vec![PollFd::from_borrowed_fd(probe.fd(), PollFlags::IN)];
-    let udp = rig.stand_ins.iter().filter(|one| matches!(one, StandIn::Udp(_)));
-    polled.extend(udp.map(|one| PollFd::from_borrowed_fd(one.fd(), PollFlags::IN)));
-    rustix::io::retry_on_intr(|| poll(&mut polled, Some(&timeout)))?;
-    Ok(())
 }
 
 /// A number that no other packet has: of the clock and the process.
