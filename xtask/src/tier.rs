@@ -131,10 +131,13 @@ impl Counter {
     fn hear(&mut self, line: &str) {
         if line.starts_with("---- ") && line.ends_with(" stdout ----") {
             self.telling = true;
-        } else if line.starts_with("test result: ") || line.starts_with("failures:") {
+        } else if begins(line).is_some() {
             self.telling = false;
         }
+        // The harness's own words; a test may run the binary again.
+        let frame = ["failures:", "test result: ", "running ", "note: "];
         let trace = line == "stack backtrace:"
+            || frame.iter().any(|words| line.starts_with(words))
             || line.trim_start().starts_with("at ")
             || line.trim_start().split_once(": ").is_some_and(|(n, _)| n.parse::<u8>().is_ok());
         if self.telling && !trace && !line.is_empty() && self.said.len() < LONGEST {
