@@ -201,6 +201,8 @@ mod files_before {
     fn systems_are_exported() {
         let _alone = machine();
         let files = Path::new("/srv/files");
+        // What the boots before needed.
+        sh("rm -rf /srv/files /srv/aredn-* /var/lib/machines/web");
         guest::firmware(files, AREDN);
         guest::disk(files, Path::new("/srv/aredn-x86-64-generic-ext4-combined.img.gz"));
         system("/var/lib/machines/web");
