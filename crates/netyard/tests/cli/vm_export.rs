@@ -193,32 +193,39 @@ mod last_after {
     }
 }
 
-mod files_before {
-    use super::*;
+/// Green alone; beside what the other reboots leave, not yet.
+mod files {
+    mod open {
+        use super::super::*;
 
-    #[test]
-    #[ignore = "needs the VM tier: VLANs, systemd in a container, and a reboot"]
-    fn systems_are_exported() {
-        let _alone = machine();
-        let files = Path::new("/srv/files");
-        // What the boots before needed.
-        sh("rm -rf /srv/files /srv/aredn-* /var/lib/machines/web");
-        guest::firmware(files, AREDN);
-        guest::disk(files, Path::new("/srv/aredn-x86-64-generic-ext4-combined.img.gz"));
-        system("/var/lib/machines/web");
-        street();
-        exported(&FIRST);
-    }
-}
+        mod files_before {
+            use super::*;
 
-mod files_after {
-    use super::*;
+            #[test]
+            #[ignore = "open: green alone, and not beside a bridge that another system's files left"]
+            fn systems_are_exported() {
+                let _alone = machine();
+                let files = Path::new("/srv/files");
+                // What the boots before needed.
+                sh("rm -rf /srv/files /srv/aredn-* /var/lib/machines/web; ip link del br0 || true");
+                guest::firmware(files, AREDN);
+                guest::disk(files, Path::new("/srv/aredn-x86-64-generic-ext4-combined.img.gz"));
+                system("/var/lib/machines/web");
+                street();
+                exported(&FIRST);
+            }
+        }
 
-    #[test]
-    #[ignore = "needs the VM tier: VLANs, systemd in a container, and a reboot"]
-    fn systems_come_by_their_files() {
-        let _alone = machine();
-        are_as_netyard_made_them(&FIRST);
-        FIRST.iter().for_each(|(name, ..)| taken_off(name));
+        mod files_after {
+            use super::*;
+
+            #[test]
+            #[ignore = "open: green alone, and not beside a bridge that another system's files left"]
+            fn systems_come_by_their_files() {
+                let _alone = machine();
+                are_as_netyard_made_them(&FIRST);
+                FIRST.iter().for_each(|(name, ..)| taken_off(name));
+            }
+        }
     }
 }
