@@ -115,6 +115,8 @@ enum Command {
     #[command(hide = true)]
     Machine(command::machine::Machine),
     #[command(hide = true)]
+    Firmware(command::firmware::Firmware),
+    #[command(hide = true)]
     Domain(command::domain::Domain),
     #[command(hide = true)]
     Wireguard(command::wireguard::Wireguard),
@@ -172,6 +174,7 @@ pub fn run() -> Result {
         Command::Serve(c) => c.run(),
         Command::Client(c) => c.run(),
         Command::Machine(c) => c.run(),
+        Command::Firmware(c) => c.run(),
         Command::Domain(c) => c.run(),
         Command::Wireguard(c) => c.run(),
         Command::Complete(c) => c.run(),

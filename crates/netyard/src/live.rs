@@ -9,8 +9,8 @@ use netyard_core::facts::{Facts, Survey};
 use netyard_core::key::{KeyFact, KeyName};
 use netyard_core::name::YardName;
 use netyard_core::plan::{Op, Plan, plan};
-use netyard_core::spec::Spec;
-use netyard_core::state::{Object, Place, State, lower};
+use netyard_core::spec::{NodeSpec, Spec};
+use netyard_core::state::{Object, Place, Profile, State, lower};
 use netyard_core::vm::{Engine, QEMU};
 use netyard_core::yard::{Yard, key_wishes, radio_wishes};
 use netyard_linux::keeper::Keeper;
@@ -272,6 +272,7 @@ fn facts(session: &mut Session, file: &File) -> Result<Facts> {
     let mut facts = session.facts(&load::kinds(&file.spec))?;
     facts.keys = keys(session, file)?;
     facts.missing_files = missing_files(&file.spec);
+    facts.jailed = jailed(session, &file.spec);
     let networks = file.spec.networks.iter().filter_map(|network| network.libvirt.as_ref());
     let wanted: BTreeSet<String> = networks.map(|network| network.name.value.clone()).collect();
     let machines = file.spec.nodes.iter().filter_map(|node| node.vm.as_ref());
@@ -306,6 +307,17 @@ fn missing_files(spec: &Spec) -> BTreeSet<String> {
         missing.insert(QEMU.to_owned());
     }
     missing
+}
+
+/// The nodes whose firmware has jails of its own, as far as its files are there.
+fn jailed(session: &Session, spec: &Spec) -> BTreeSet<String> {
+    let jailed = |node: &&NodeSpec| {
+        let Some(container) = &node.container else { return false };
+        let root = session.container_root(&node.name.value, &container.root.value);
+        let jail = root.join("sbin/ujail").symlink_metadata().is_ok();
+        container.profile == Profile::Openwrt && jail
+    };
+    spec.nodes.iter().filter(jailed).map(|node| node.name.value.to_string()).collect()
 }
 
 /// The keys that a file needs; a command that changes the yard makes those that

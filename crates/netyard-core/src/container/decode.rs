@@ -2,7 +2,7 @@
 
 use super::text;
 use super::{ContainerSpec, PATIENCE};
-use crate::diag::{Report, Spanned, container as say};
+use crate::diag::{Report, Span, Spanned, container as say};
 use crate::service::{self, Care};
 use crate::shape::{Record, Value};
 use crate::state::{Bind, Limits, ProcSys, Profile, Ready, Root};
@@ -25,6 +25,10 @@ pub fn parse(record: &Record, report: &mut Report) -> Option<ContainerSpec> {
     if let (Some(span), Root::Directory(_)) = (record.place("partition"), &root.value) {
         report.push(say::no_partition(span));
     }
+    let private_users = record.bool("private-users").filter(|on| on.value).map(|on| on.span);
+    if let Some(users) = private_users {
+        own_network(record, profile, users, report);
+    }
     let nothing_said = command.is_none() && !record.has("boot") && profile == Profile::None;
     Some(ContainerSpec {
         span: record.span,
@@ -32,9 +36,9 @@ pub fn parse(record: &Record, report: &mut Report) -> Option<ContainerSpec> {
         root,
         partition,
         profile,
-        capabilities: capabilities(record, profile, report),
+        capabilities: capabilities(record, profile, private_users.is_some(), report),
         binds: record.list("binds").iter().filter_map(|value| bind(value, report)).collect(),
-        private_users: record.bool("private-users").is_some_and(|on| on.value),
+        private_users,
         limits: limits(record, report),
         machine_id: word(record, "machine-id", text::machine_id, say::machine_id, report),
         proc_sys: proc_sys(record, profile, report),
@@ -137,9 +141,33 @@ fn ready(record: &Record, profile: Profile, command: bool, report: &mut Report) 
     }
 }
 
-fn capabilities(record: &Record, profile: Profile, report: &mut Report) -> Vec<String> {
+/// The namespace belongs to the host's root: whoever is somebody else cannot change what
+/// is in it, whatever else he may.
+fn own_network(record: &Record, profile: Profile, users: Span, report: &mut Report) {
+    if let Some(span) = record.place("profile").filter(|_| profile == Profile::Openwrt) {
+        report.push(say::no_right_to_the_network("`openwrt` sets up its own network", span, users));
+    }
+    let word = record.text("proc-sys").filter(|word| word.value != "read-only");
+    if let Some(word) = word {
+        report.push(say::no_right_to_the_network("these settings are others'", word.span, users));
+    }
+    for value in record.list("capabilities") {
+        let Value::Text(name) = &value.value else { continue };
+        if text::capability(name).is_some_and(|name| name == "CAP_NET_ADMIN") {
+            let why = "it has no power over this network";
+            report.push(say::no_right_to_the_network(why, value.span, users));
+        }
+    }
+}
+
+fn capabilities(
+    record: &Record,
+    profile: Profile,
+    private_users: bool,
+    report: &mut Report,
+) -> Vec<String> {
     let mut all = Vec::new();
-    if profile != Profile::None {
+    if profile != Profile::None && !private_users {
         all.push("CAP_NET_ADMIN".to_owned());
     }
     for value in record.list("capabilities") {

@@ -15,6 +15,7 @@
 //! they are the container's own affair.
 
 mod decode;
+pub mod openwrt;
 mod text;
 
 pub use decode::parse;
@@ -79,7 +80,7 @@ pub static SHAPE: Shape = Shape {
         Field::new(
             "private-users",
             Type::Bool,
-            "`true`: its root is nobody outside; nspawn can do that in a namespace made before from version 261 on.",
+            "`true`: its root is nobody outside. It cannot change its network then, which the yard sets up; its files stay as they are on the disk.",
         ),
         Field::new("limits", Type::Record(&LIMITS), "What it may use at most; needs systemd."),
         Field::new(
@@ -149,8 +150,8 @@ pub struct ContainerSpec {
     pub capabilities: Vec<String>,
     /// `binds:`.
     pub binds: Vec<Bind>,
-    /// `private-users:`.
-    pub private_users: bool,
+    /// Where `private-users: true` is, if it is.
+    pub private_users: Option<Span>,
     /// `limits:`.
     pub limits: Limits,
     /// `machine-id:`.

@@ -100,6 +100,32 @@ pub fn needs_root(node: &str, span: Span) -> Diagnostic {
         .hint("run netyard as root, or leave `container` out: programs of a node run without it")
 }
 
+/// A firmware whose services start in jails, which nspawn's filter of system calls and its
+/// mounts do not let them make.
+pub fn jails(span: Span) -> Diagnostic {
+    Diagnostic::warning("procd-ujail", "services of this firmware may not start in a container")
+        .at(span, "`/sbin/ujail` is among its files: procd puts services into jails with it")
+        .hint("remove the package `procd-ujail` from the image: procd starts them without, then")
+}
+
+/// Users of a container's own are nobody to the network that it is given.
+pub fn no_right_to_the_network(why: &str, span: Span, users: Span) -> Diagnostic {
+    let message = "a container with users of its own cannot set up its network";
+    Diagnostic::error("private-users", message).at(span, why.to_owned()).at(users, "").hint(
+        "leave `private-users` out, or this: interfaces, addresses, routes and the firewall \
+             can be the yard's",
+    )
+}
+
+/// An interface that is a container's own affair, which is not allowed to have one.
+pub fn nobody_addresses(interface: &str, span: Span, users: Span) -> Diagnostic {
+    let message = format!("nobody gives `{interface}` an address");
+    Diagnostic::warning("private-users", message)
+        .at(span, "the container would have to")
+        .at(users, "and cannot, with users of its own")
+        .hint("write an address, or `address: dhcp`")
+}
+
 /// `/proc/sys` of the host can be written to by a guest.
 pub fn whole_proc_sys(span: Span) -> Diagnostic {
     Diagnostic::warning("proc-sys", "settings of the host itself can be written by this container")

@@ -69,6 +69,8 @@ pub struct Facts {
     pub radios: radio::Radios,
     /// Files that the file speaks of, and programs that it needs, that are not there.
     pub missing_files: BTreeSet<String>,
+    /// Nodes whose containers have OpenWrt's own jails among their files (`/sbin/ujail`).
+    pub jailed: BTreeSet<String>,
     /// What is known of files with a secret of the user's, by how they are written.
     pub secret_files: BTreeMap<String, SecretFile>,
     /// What libvirt has, where the file speaks of it.

@@ -124,7 +124,9 @@ impl Limits {
 /// Where a container is started.
 #[derive(Clone, Debug)]
 pub struct Berth {
-    /// The path of its network namespace.
+    /// The path of its network namespace. One with users of its own is started in it
+    /// instead: they have no right to enter it (setns(2)), and before version 261
+    /// nspawn enters it as one of them.
     pub netns: String,
     /// The directory of its files.
     pub root: String,
@@ -160,12 +162,17 @@ impl Container {
         add(format!("--machine={}", self.machine));
         add(format!("--hostname={}", self.hostname));
         add(format!("--directory={}", berth.root));
-        add(format!("--network-namespace-path={}", berth.netns));
+        if !self.private_users {
+            add(format!("--network-namespace-path={}", berth.netns));
+        }
         if !self.capabilities.is_empty() {
             // A namespace that is handed over comes without CAP_NET_ADMIN.
             add(format!("--capability={}", self.capabilities.join(",")));
         }
         add(format!("--private-users={}", if self.private_users { "pick" } else { "no" }));
+        if self.private_users {
+            add(format!("--private-users-ownership={}", self.ownership()));
+        }
         add("--resolv-conf=off".into());
         add("--timezone=off".into());
         add("--link-journal=no".into());
@@ -205,6 +212,15 @@ impl Container {
             }
         }
         argv
+    }
+
+    /// How its files come to be its users': a directory of the user's is never changed,
+    /// its owners are others for the container alone; a copy of the yard's own may be.
+    pub fn ownership(&self) -> &'static str {
+        match self.root {
+            Root::Directory(_) => "map",
+            Root::Image(_) => "auto",
+        }
     }
 
     /// The container with what its image says of how it is run, and the environment
@@ -295,6 +311,16 @@ mod tests {
         assert!(has("--bind-ro=/srv/a\\:b:/mnt"), "{argv:?}");
         assert!(has("--property=MemoryMax=67108864") && has("--property=CPUQuota=150%"));
         assert!(!has("--keep-unit") && argv.last().unwrap() == "--boot", "{argv:?}");
+    }
+
+    #[test]
+    fn one_with_users_of_its_own_is_not_told_of_a_namespace_and_changes_no_file_of_the_users() {
+        let own = Container { private_users: true, ..container() };
+        let argv = own.argv(&berth(true), &BTreeMap::new(), false);
+        assert!(!argv.iter().any(|word| word.contains("network-namespace")), "{argv:?}");
+        assert!(argv.contains(&"--private-users-ownership=map".into()), "{argv:?}");
+        let own = Container { root: Root::Image("/srv/gw.tar".into()), ..own };
+        assert_eq!(own.ownership(), "auto");
     }
 
     #[test]

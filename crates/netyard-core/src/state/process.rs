@@ -52,6 +52,10 @@ pub struct Process {
     /// where it can be kept from the rest, it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub confined: bool,
+    /// The file of the user's whose secret it was started with, and that has another by
+    /// now; never of what is wanted.
+    #[serde(default, rename = "other-secret", skip_serializing_if = "Option::is_none")]
+    pub other_secret: Option<String>,
 }
 
 /// What a process runs.
@@ -201,6 +205,7 @@ impl Process {
             reload: Reload::Restart,
             keep: false,
             confined: false,
+            other_secret: None,
         }
     }
 

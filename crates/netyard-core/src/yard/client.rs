@@ -9,7 +9,7 @@ use crate::interface::Kind;
 use crate::name::{FullName, InterfaceName};
 use crate::service::client::{ClientConfig, FILE, VERSION, process_name};
 use crate::spec::SourcesSpec;
-use crate::state::{File, InterfaceId, Place, Process, ProcessFile, Program};
+use crate::state::{File, InterfaceId, Place, Process, ProcessFile, Program, Reload};
 
 /// Where an interface has addresses from that are not in the file.
 pub(super) fn sources(cast: &Cast<'_>, interface: usize) -> SourcesSpec {
@@ -117,6 +117,7 @@ fn process(id: &InterfaceId, config: &ClientConfig) -> Process {
     let content = serde_json::to_string_pretty(config).unwrap_or_default();
     Process {
         files: vec![ProcessFile::new(FILE, content)],
+        reload: Reload::Signal("HUP".into()),
         keep: true,
         ..Process::new(id.place.clone(), &process_name(&id.name), Program::Netyard(words))
     }

@@ -9,6 +9,7 @@ use crate::container::{ContainerSpec, NAME};
 use crate::diag::{Report, Span, container as say};
 use crate::facts::Facts;
 use crate::name::fnv1a;
+use crate::spec::AddressesSpec;
 use crate::state::{Container, NETWORKD_CONF, Process, ProcessFile, Program, Restart, Root};
 
 /// `HOST_NAME_MAX` of limits.h, which machined holds to.
@@ -37,7 +38,7 @@ pub(super) fn process(
         user: spec.care.user.clone(),
         capabilities: spec.capabilities.clone(),
         binds: spec.binds.clone(),
-        private_users: spec.private_users,
+        private_users: spec.private_users.is_some(),
         limits: spec.limits.clone(),
         machine_id: spec.machine_id.clone(),
         proc_sys: spec.proc_sys,
@@ -73,6 +74,12 @@ pub(super) fn check(cast: &Cast<'_>, facts: &Facts, report: &mut Report) {
         if !facts.host_reachable {
             report.push(say::needs_root(name, spec.span));
         }
+        if facts.jailed.contains(name) {
+            report.push(say::jails(spec.span));
+        }
+        if let Some(users) = spec.private_users {
+            unaddressed(cast, node, users, report);
+        }
         let Root::Directory(path) = &spec.root.value else { continue };
         let path = path.trim_end_matches('/');
         match roots.get(path) {
@@ -80,6 +87,18 @@ pub(super) fn check(cast: &Cast<'_>, facts: &Facts, report: &mut Report) {
                 report.push(say::root_twice(path, other, spec.root.span, *first));
             }
             None => drop(roots.insert(path, (name, spec.root.span))),
+        }
+    }
+}
+
+/// Interfaces that are the container's own affair, which may not set them up.
+fn unaddressed(cast: &Cast<'_>, node: usize, users: Span, report: &mut Report) {
+    for &index in &cast.nodes[node].interfaces {
+        let Some(spec) = cast.interfaces[index].spec else { continue };
+        let interface = &cast.interfaces[index];
+        let is_left = matches!(spec.addresses, AddressesSpec::None) && !spec.sources.is_any();
+        if is_left && interface.name.as_str() != LOOPBACK {
+            report.push(say::nobody_addresses(interface.name.as_str(), interface.span, users));
         }
     }
 }

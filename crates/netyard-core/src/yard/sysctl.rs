@@ -103,6 +103,10 @@ const FORWARD: [&str; 2] = ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding
 /// What decides on duplicate address detection, of new interfaces and of one.
 const DAD: [&str; 2] = ["net/ipv6/conf/default/accept_dad", "net/ipv6/conf/{if}/accept_dad"];
 
+/// What anybody may do in a network whose container has users of its own.
+const PRIVATE_USERS: [(&str, &str); 2] =
+    [("net/ipv4/ip_unprivileged_port_start", "0"), ("net/ipv4/ping_group_range", "0\t2147483647")];
+
 type Key = (Option<FullName>, String);
 
 /// By node.
@@ -140,6 +144,7 @@ fn of_node(
         }
     }
     settings.add_forwarding();
+    settings.add_users();
     settings.add_dad(cast);
     settings.add_router_advertisements(cast);
     if cast.is_host(index) {
@@ -222,6 +227,20 @@ impl Settings<'_, '_> {
             self.report.push(diag::sysctl_of_host(key, path == "kernel/hostname"));
         }
         is_own
+    }
+
+    /// A container with users of its own has no rights over its network, which belongs to
+    /// the host's: that its servers may have any port, and that it may ping, are settings
+    /// of the network.
+    fn add_users(&mut self) {
+        let container = self.node.spec.and_then(|s| s.container.as_ref());
+        if container.is_none_or(|said| said.private_users.is_none()) {
+            return;
+        }
+        for (key, value) in PRIVATE_USERS {
+            let key = (None, key.to_owned());
+            self.values.entry(key).or_insert_with(|| (value.to_owned(), self.node.span));
+        }
     }
 
     /// Link-local addresses are made by the kernel, which tries them for a second

@@ -7,6 +7,8 @@
 use std::io;
 
 use ipnet::{IpNet, Ipv6Net};
+use netyard_core::name::InterfaceName;
+use netyard_core::service::client::Delegated;
 use netyard_core::service::client::v6::Lease6;
 use netyard_core::wire::leased::{LeasedAddress, dead_end};
 
@@ -49,6 +51,38 @@ pub(super) fn settle(world: &mut World) -> io::Result<()> {
     if world.config.delegated.is_none() { Ok(()) } else { set(world, false) }
 }
 
+/// Has others share what is held; who has no part of it any more gives it back.
+pub(super) fn share(world: &mut World, others: Option<Delegated>) -> io::Result<()> {
+    let before = std::mem::replace(&mut world.config.delegated, others);
+    let now: Vec<InterfaceName> = interfaces(&world.config.delegated).cloned().collect();
+    for interface in interfaces(&before).filter(|interface| !now.contains(interface)) {
+        // One that is gone has nothing any more.
+        if let Ok(link) = Link::find(interface) {
+            take_back(world, link.index, None)?;
+        }
+    }
+    set(world, false)
+}
+
+fn interfaces(delegated: &Option<Delegated>) -> impl Iterator<Item = &InterfaceName> {
+    delegated.iter().flat_map(|delegated| &delegated.shares).map(|share| &share.interface)
+}
+
+/// Takes from an interface what it has of a prefix, but `own`; true where it has that.
+fn take_back(world: &mut World, index: u32, own: Option<Ipv6Net>) -> io::Result<bool> {
+    let has = world.kernel.leased_on(index)?;
+    // Those of a /128 are by a client of that interface's own.
+    let other = |net: &&Ipv6Net| net.prefix_len() == 64 && Some(**net) != own;
+    let gone = has.iter().filter(other).map(|net| address(index, *net, 0, 0));
+    let gone = gone.flat_map(|address| [address.remove(), address.remove_link_route()]);
+    world.kernel.run(gone.collect::<Vec<_>>())?;
+    Ok(own.is_some_and(|own| has.contains(&own)))
+}
+
+fn address(index: u32, net: Ipv6Net, preferred: u32, valid: u32) -> LeasedAddress {
+    LeasedAddress { index, net: IpNet::V6(net), preferred, valid }
+}
+
 /// `renewed`: what interfaces have already lasts longer.
 fn set(world: &mut World, renewed: bool) -> io::Result<()> {
     let Some(delegated) = world.config.delegated.clone() else { return Ok(()) };
@@ -60,23 +94,12 @@ fn set(world: &mut World, renewed: bool) -> io::Result<()> {
         // One that is made anew is told of when it is up.
         let Ok(link) = Link::find(&share.interface) else { continue };
         let own = held.as_ref().and_then(|(lease, _)| share.address(lease.net()));
-        let has = world.kernel.leased_on(link.index)?;
-        let address = |net: Ipv6Net, preferred, valid| LeasedAddress {
-            index: link.index,
-            net: IpNet::V6(net),
-            preferred,
-            valid,
-        };
-        // Those of a /128 are by a client of that interface's own.
-        let other = |net: &&Ipv6Net| net.prefix_len() == 64 && Some(**net) != own;
-        let gone = has.iter().filter(other).map(|net| address(*net, 0, 0));
-        let gone = gone.flat_map(|address| [address.remove(), address.remove_link_route()]);
-        world.kernel.run(gone.collect::<Vec<_>>())?;
+        let has = take_back(world, link.index, own)?;
         if let (Some(own), Some((lease, until))) = (own, &held)
-            && (renewed || !has.contains(&own))
+            && (renewed || !has)
         {
             let (preferred, valid) = left(lease, *until);
-            world.kernel.run([address(own, preferred, valid).set()])?;
+            world.kernel.run([address(link.index, own, preferred, valid).set()])?;
         }
     }
     Ok(())

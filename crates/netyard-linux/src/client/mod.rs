@@ -37,13 +37,27 @@ pub fn run(arguments: &[String]) -> ExitCode {
         say("the client is started by netyard alone");
         return ExitCode::FAILURE;
     };
-    match Client::start(Path::new(config), Path::new(data)).and_then(Client::run) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&error.to_string());
-            ExitCode::FAILURE
+    loop {
+        match Client::start(Path::new(config), Path::new(data)).and_then(Client::run) {
+            Ok(Heard::End) => return ExitCode::SUCCESS,
+            Ok(_) => {}
+            Err(error) => {
+                say(&error.to_string());
+                return ExitCode::FAILURE;
+            }
         }
     }
+}
+
+/// What a client is to do after it has heard something.
+#[derive(PartialEq, Eq)]
+enum Heard {
+    /// To go on.
+    Nothing,
+    /// To end.
+    End,
+    /// To begin anew: it is told something else.
+    Anew,
 }
 
 /// What both protocols share.
@@ -57,6 +71,7 @@ struct World {
 }
 
 struct Client {
+    path: PathBuf,
     world: World,
     signals: OwnedFd,
     v4: Option<v4::Dhcp4>,
@@ -98,10 +113,10 @@ fn seed(link: &Link) -> u64 {
 }
 
 impl Client {
-    fn start(config: &Path, data: &Path) -> io::Result<Self> {
+    fn start(path: &Path, data: &Path) -> io::Result<Self> {
         let _ = rustix::thread::set_name(c"netyard-client");
-        let config = read_config(config)?;
-        let signals = socket::signals(&[libc::SIGTERM, libc::SIGINT])?;
+        let signals = socket::signals(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
+        let config = read_config(path)?;
         let link = Link::find(&config.interface)?;
         let kernel = Kernel::open(link.index)?;
         std::fs::create_dir_all(data)?;
@@ -114,26 +129,54 @@ impl Client {
         let v6 = if asks { Some(v6::Dhcp6::open(&world)?) } else { None };
         delegated::settle(&mut world)?;
         let ra = if world.config.ra { Some(ra::Listener::open(&world)?) } else { None };
-        Ok(Self { world, signals, v4, v6, ra, is_ready: false })
+        Ok(Self { path: path.to_owned(), world, signals, v4, v6, ra, is_ready: false })
     }
 
-    fn run(mut self) -> io::Result<()> {
+    fn run(mut self) -> io::Result<Heard> {
         loop {
             self.tick();
             self.tell_ready();
-            if self.wait()? {
-                if let Some(v4) = &mut self.v4 {
-                    v4.stop(&mut self.world);
-                }
-                if let Some(v6) = &mut self.v6 {
-                    v6.stop(&mut self.world);
-                }
-                if let Some(ra) = &self.ra {
-                    ra.stop(&mut self.world);
-                }
-                return Ok(());
+            let heard = self.wait()?;
+            if heard == Heard::Nothing {
+                continue;
             }
+            if let Some(v4) = &mut self.v4 {
+                v4.stop(&mut self.world);
+            }
+            if let Some(v6) = &mut self.v6 {
+                v6.stop(&mut self.world);
+            }
+            if let Some(ra) = &self.ra {
+                ra.stop(&mut self.world);
+            }
+            return Ok(heard);
         }
+    }
+
+    /// What it is told by a signal. Whose part of a prefix is whose may change beside
+    /// the leases; whatever else is another gives them back.
+    fn obey_signal(&mut self) -> io::Result<Heard> {
+        match socket::signal(&self.signals)? {
+            None => return Ok(Heard::Nothing),
+            Some(libc::SIGHUP) => {}
+            Some(_) => return Ok(Heard::End),
+        }
+        let config = match read_config(&self.path) {
+            Ok(config) => config,
+            Err(error) => {
+                say(&format!("the old configuration stays: {error}"));
+                return Ok(Heard::Nothing);
+            }
+        };
+        let asks = |config: &ClientConfig| {
+            let length = config.delegated.as_ref().map(|delegated| delegated.length);
+            (ClientConfig { delegated: None, ..config.clone() }, length)
+        };
+        if asks(&config) != asks(&self.world.config) {
+            return Ok(Heard::Anew);
+        }
+        delegated::share(&mut self.world, config.delegated)?;
+        Ok(Heard::Nothing)
     }
 
     fn tick(&mut self) {
@@ -161,8 +204,8 @@ impl Client {
         }
     }
 
-    /// Waits for what comes next and takes it in; true when it is to end.
-    fn wait(&mut self) -> io::Result<bool> {
+    /// Waits for what comes next and takes it in.
+    fn wait(&mut self) -> io::Result<Heard> {
         let due = [
             self.v4.as_ref().map(v4::Dhcp4::due),
             self.v6.as_ref().map(v6::Dhcp6::due),
@@ -196,8 +239,11 @@ impl Client {
             let of_ra = of6.end..polled.len();
             (ready(0..1), ready(1..2), ready(of4), ready(of6), ready(of_ra))
         };
-        if signalled && socket::signal(&self.signals)?.is_some() {
-            return Ok(true);
+        if signalled {
+            let heard = self.obey_signal()?;
+            if heard != Heard::Nothing {
+                return Ok(heard);
+            }
         }
         if told {
             for change in self.world.kernel.changes()? {
@@ -213,7 +259,7 @@ impl Client {
         if let Some(ra) = self.ra.as_ref().filter(|_| by_ra) {
             ra.receive(&mut self.world);
         }
-        Ok(false)
+        Ok(Heard::Nothing)
     }
 
     fn changed(&mut self, change: Change) -> io::Result<()> {

@@ -2,18 +2,18 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// The namespaces, as `/proc/PID/ns` calls them, in the order in which they are
-/// entered: that of users first, which gives the right to the others, and that of
-/// mounts last, after which `/proc` is another.
-const KINDS: [(&str, LinkNameSpaceType); 7] = [
-    ("user", LinkNameSpaceType::User),
+/// What `/proc/PID/ns` calls the namespace of users.
+const USER: &str = "user";
+/// The other namespaces, as `/proc/PID/ns` calls them, in the order in which they are
+/// entered: that of mounts last, after which `/proc` is another.
+const KINDS: [(&str, LinkNameSpaceType); 6] = [
     ("cgroup", LinkNameSpaceType::ControlGroup),
     ("ipc", LinkNameSpaceType::InterProcessCommunication),
     ("uts", LinkNameSpaceType::HostNameAndNISDomainName),
@@ -27,21 +27,31 @@ const KINDS: [(&str, LinkNameSpaceType); 7] = [
 pub struct Aboard {
     namespaces: Vec<(OwnedFd, LinkNameSpaceType)>,
     root: OwnedFd,
+    /// It has users of its own.
+    other_users: bool,
 }
 
 impl Aboard {
     /// The namespaces of a process that differ from the caller's, and its root.
     pub fn of(pid: u32) -> io::Result<Self> {
-        let mut namespaces = Vec::new();
+        // One's own user namespace cannot be entered (setns(2)).
+        let users = foreign(pid, USER)?;
+        let own = std::fs::metadata(format!("/proc/self/ns/{USER}"))?.ino();
+        let (mut before, mut after) = (Vec::new(), Vec::new());
         for (name, kind) in KINDS {
-            let theirs = File::open(format!("/proc/{pid}/ns/{name}"))?;
-            // One's own user namespace cannot be entered (setns(2)).
-            let own = std::fs::metadata(format!("/proc/self/ns/{name}"))?;
-            if theirs.metadata()?.ino() != own.ino() {
-                namespaces.push((theirs.into(), kind));
+            let Some(theirs) = foreign(pid, name)? else { continue };
+            // Each is entered with the rights of the users that it belongs to: a network
+            // may be the caller's, while all else is the container's.
+            match users.is_none() || owner(&theirs)? == own {
+                true => before.push((theirs, kind)),
+                false => after.push((theirs, kind)),
             }
         }
-        Ok(Self { namespaces, root: File::open(format!("/proc/{pid}/root"))?.into() })
+        let other_users = users.is_some();
+        before.extend(users.map(|users| (users, LinkNameSpaceType::User)));
+        before.append(&mut after);
+        let root = File::open(format!("/proc/{pid}/root"))?.into();
+        Ok(Self { namespaces: before, root, other_users })
     }
 
     /// Makes `command` run inside.
@@ -54,6 +64,9 @@ impl Aboard {
     fn enter(&self) -> io::Result<()> {
         for (fd, kind) in &self.namespaces {
             move_into_link_name_space(fd.as_fd(), Some(*kind))?;
+        }
+        if self.other_users {
+            become_root()?;
         }
         rustix::process::fchdir(&self.root)?;
         rustix::process::chroot(c".")?;
@@ -71,6 +84,37 @@ impl Aboard {
             child => stand_in(child),
         }
     }
+}
+
+/// The namespace of a process, where it is not the caller's, too.
+fn foreign(pid: u32, name: &str) -> io::Result<Option<OwnedFd>> {
+    let theirs = File::open(format!("/proc/{pid}/ns/{name}"))?;
+    let own = std::fs::metadata(format!("/proc/self/ns/{name}"))?;
+    Ok((theirs.metadata()?.ino() != own.ino()).then(|| theirs.into()))
+}
+
+/// The inode number of the user namespace that a namespace belongs to (ioctl_ns(2)).
+fn owner(namespace: &OwnedFd) -> io::Result<u64> {
+    // linux/nsfs.h: _IO(0xb7, 0x1)
+    const NS_GET_USERNS: libc::Ioctl = 0xb701;
+    // SAFETY: a question about a descriptor that is open; the answer is a new one.
+    match unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS) } {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: the call has just opened it, for the caller alone.
+        fd => super::identity(unsafe { OwnedFd::from_raw_fd(fd) }.as_fd()),
+    }
+}
+
+/// Becomes root among other users, where it would be nobody else. In a process that was
+/// just forked.
+fn become_root() -> io::Result<()> {
+    // SAFETY: system calls with numbers, and a list that has no members.
+    let done = unsafe {
+        libc::setgroups(0, std::ptr::null()) == 0
+            && libc::setresgid(0, 0, 0) == 0
+            && libc::setresuid(0, 0, 0) == 0
+    };
+    if done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Waits outside for the program inside, and ends as it does.

@@ -16,6 +16,8 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space}
 pub struct Inside {
     net: OwnedFd,
     uts: Option<OwnedFd>,
+    /// It keeps the files and mounts of its caller.
+    network_alone: bool,
     /// Files that stand in for others, as `/etc/netns/NAME/hosts` for `/etc/hosts`.
     binds: Vec<(CString, CString)>,
 }
@@ -37,7 +39,12 @@ impl Inside {
             binds.push((c_path(&entry.path())?, c_path(&target)?));
         }
         binds.sort();
-        Ok(Self { net, uts, binds })
+        Ok(Self { net, uts, network_alone: false, binds })
+    }
+
+    /// A program that has this network, and all else as its caller.
+    pub fn network(net: OwnedFd) -> Self {
+        Self { net, uts: None, network_alone: true, binds: Vec::new() }
     }
 
     /// Makes `command` run inside.
@@ -49,6 +56,9 @@ impl Inside {
 
     fn enter(&self) -> io::Result<()> {
         move_into_link_name_space(self.net.as_fd(), Some(LinkNameSpaceType::Network))?;
+        if self.network_alone {
+            return Ok(());
+        }
         if let Some(uts) = &self.uts {
             let kind = LinkNameSpaceType::HostNameAndNISDomainName;
             move_into_link_name_space(uts.as_fd(), Some(kind))?;

@@ -259,7 +259,11 @@ impl<'a> Look<'a> {
             self.visit(worker, host, &mut Proc::through(self.question.keeper), &mut seen)?;
         }
         let entries = self.question.shelf.all()?.into_iter().filter(|entry| entry.is_there());
-        seen.objects.extend(entries.map(|entry| Object::from(entry.definition.process)));
+        seen.objects.extend(entries.map(|entry| {
+            let mut process = entry.definition.process;
+            process.other_secret = self.question.shelf.other_secret(&process);
+            Object::from(process)
+        }));
         seen.objects.extend(self.libvirt()?);
         let state: State = seen.objects.into_iter().collect();
         Ok(Sight {

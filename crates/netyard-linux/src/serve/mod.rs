@@ -36,7 +36,7 @@ use world::World;
 
 use crate::error::Error;
 use crate::supervise::Shelf;
-pub(crate) use world::notify;
+pub(crate) use world::{notify, say};
 
 /// What servers of a yard met: where they serve, how many seconds ago, and what.
 pub(crate) fn troubles_of(shelf: &Shelf) -> Result<Vec<(Place, u64, Met)>, Error> {

@@ -71,7 +71,6 @@ pub(super) fn open(
     let link = Link::find(interface)?;
     let socket = link.icmp(&[SOLICITATION, ADVERTISEMENT])?;
     world.watch(&socket, 0, EventFlags::IN)?;
-    world.advertised.insert(network.network.clone(), ra.clone());
     let mut delegated = if ra.delegated { Some(Delegated::open(link.index)?) } else { None };
     if let Some(delegated) = &delegated {
         world.watch(delegated.fd(), GIVEN, EventFlags::IN)?;
@@ -125,13 +124,15 @@ impl Service for Advertiser {
 
     fn due(&mut self, world: &mut World) {
         let now = world.now();
-        let said = self.said();
-        let said = self.before.as_ref().map_or_else(|| said.clone(), |before| said.after(before));
+        let own = self.said();
+        let said = self.before.as_ref().map_or_else(|| own.clone(), |before| own.after(before));
         let packet = said.packet(self.link.mac);
         match self.send(ALL_NODES, &packet) {
             Ok(()) => {
                 self.blocked = None;
                 self.before = None;
+                // What it is given is taken back, too, when it has it no more.
+                world.advertised.insert(self.network.clone(), own);
                 let dice = self.dice.roll() as u32;
                 let now = self.ms(now);
                 self.schedule.sent(&self.ra, now, dice);

@@ -1,11 +1,12 @@
 //! What a session does inside the yard's namespaces: probes, packets that are
 //! followed, programs.
 
+use std::path::PathBuf;
 use std::process::ExitStatus;
 
 use netyard_core::container::NAME as CONTAINER;
 use netyard_core::name::NodeName;
-use netyard_core::state::{Place, State};
+use netyard_core::state::{Place, Root, State};
 
 use super::{Session, no_thread};
 use crate::error::{Error, ErrorKind};
@@ -48,6 +49,11 @@ impl Session {
         let journey = Worker::run(follow).map_err(no_thread)?;
         self.sites = Some(sites);
         journey
+    }
+
+    /// The directory of the files of a node's container, be it there or not yet.
+    pub fn container_root(&self, node: &NodeName, root: &Root) -> PathBuf {
+        supervise::root_of(&self.shelf, &Place::Node(node.clone()), CONTAINER, root)
     }
 
     /// Runs a program inside a node, with the caller's terminal; an empty `argv`

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use netyard_core::image::oci::Run;
 use netyard_core::name::fnv1a;
-use netyard_core::state::{Berth, Bind, Container, Process, Profile, Ready, Root};
+use netyard_core::state::{Berth, Bind, Container, Place, Process, Profile, Ready, Root};
 use rustix::fs::FlockOperation;
 use rustix::mount::UnmountFlags;
 
@@ -24,8 +24,10 @@ use super::shelf::Shelf;
 use crate::state_dir::write_atomically;
 
 const NSPAWN: &str = "/run/systemd/nspawn";
-/// The version that takes users of its own in a namespace that is handed over.
-const PRIVATE_USERS_SINCE: u32 = 261;
+/// Locks on users that are a container's.
+const NSPAWN_USERS: &str = "/run/systemd/nspawn-uid";
+/// The version that gives a container users of its own and leaves the owners of its files.
+const PRIVATE_USERS_SINCE: u32 = 249;
 
 /// What a container is started with.
 pub(super) struct Start {
@@ -87,9 +89,14 @@ impl Start {
 
 /// The directory of a container's files.
 pub(crate) fn root(shelf: &Shelf, process: &Process, container: &Container) -> PathBuf {
-    match &container.root {
+    root_of(shelf, &process.place, &process.name, &container.root)
+}
+
+/// The same, by the container's place and name.
+pub(crate) fn root_of(shelf: &Shelf, place: &Place, name: &str, root: &Root) -> PathBuf {
+    match root {
         Root::Directory(path) => PathBuf::from(path),
-        Root::Image(_) => shelf.data(&process.place, &process.name).join("root"),
+        Root::Image(_) => shelf.data(place, name).join("root"),
     }
 }
 
@@ -153,8 +160,8 @@ pub(super) fn check(
         let version = version()?;
         if version < PRIVATE_USERS_SINCE {
             let why = format!(
-                "systemd-nspawn {version} has no private users in a namespace made before; \
-                 {PRIVATE_USERS_SINCE} has"
+                "systemd-nspawn {version} changes the owners of all files for private users; \
+                 {PRIVATE_USERS_SINCE} does not"
             );
             return refused(why, "leave `private-users` out: its root is the host's");
         }
@@ -262,6 +269,12 @@ pub(crate) fn sweep(container: &Container, root: &Path) -> io::Result<()> {
     gone(fs::remove_dir_all(propagate))?;
     for lock in locks(root) {
         remove_lock(&lock)?;
+    }
+    if container.private_users {
+        for lock in fs::read_dir(NSPAWN_USERS).into_iter().flatten().flatten() {
+            // Of users that no container has any more.
+            remove_lock(&lock.path())?;
+        }
     }
     for hierarchy in hierarchies() {
         remove_cgroups(&cgroup_of(&hierarchy, &container.machine));

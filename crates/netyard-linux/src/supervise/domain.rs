@@ -14,8 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::libvirt::{SYSTEM, Silence, VIRSH, owner_of, virsh};
-use crate::serve::notify;
-use crate::wireguard::{log, signal, signals};
+use crate::serve::{notify, say};
+use crate::wireguard::{signal, signals};
 
 /// How long libvirt has to begin to run a machine.
 const PATIENCE: Duration = Duration::from_secs(55);
@@ -30,7 +30,7 @@ pub fn run(words: &[OsString]) -> ExitCode {
     match watch(words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log(&format!("ended: {error}"));
+            say(&format!("ended: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -47,7 +47,7 @@ fn watch(words: &[OsString]) -> io::Result<()> {
     let machine = hold.begun(name, &signals)?;
     let Some(machine) = machine else { return Ok(()) };
     notify("READY=1\nSTATUS=running");
-    log(&format!("libvirt runs it as {name}; its console: virsh console {name}"));
+    say(&format!("libvirt runs it as {name}; its console: virsh console {name}"));
     let held = pidfd_open(Pid::from_child(&hold.0), PidfdFlags::empty())?;
     loop {
         let fds = [machine.as_fd(), signals.as_fd(), held.as_fd()];
@@ -55,7 +55,7 @@ fn watch(words: &[OsString]) -> io::Result<()> {
         rustix::io::retry_on_intr(|| poll(&mut polled, None))?;
         let [ended, told, lost] = polled.map(|fd| !fd.revents().is_empty());
         if ended {
-            log("the machine ended");
+            say("the machine ended");
             return Ok(());
         }
         if told && signal(signals.as_fd())?.is_some() {
@@ -164,11 +164,11 @@ fn power_off(name: &str, machine: &OwnedFd, hold: &mut Hold) -> io::Result<()> {
         let _ = virsh(&["shutdown", &name_word, "--mode=acpi"], "");
         let mut polled = [PollFd::new(machine, PollFlags::IN)];
         if rustix::io::retry_on_intr(|| poll(&mut polled, Some(&AGAIN)))? > 0 {
-            log("powered off");
+            say("powered off");
             return Ok(());
         }
     }
-    log("did not power off in time, and is cut off");
+    say("did not power off in time, and is cut off");
     let _ = virsh(&["destroy", &name_word], "");
     let _ = hold.0.kill();
     Ok(())

@@ -116,9 +116,13 @@ impl Launch<'_> {
         let mark = format!("{}{}:{}", self.mark, process.place, process.name);
         let mut cgroups = Vec::new();
         let mut surroundings = Vec::new();
+        let mut inside = self.inside;
         let mut command = match &process.program {
             Program::Container(container) => {
                 let dock = self.dock.ok_or(io::ErrorKind::InvalidInput).map_err(io::Error::from)?;
+                if container.private_users {
+                    inside = Some(Inside::network(dock.net.try_clone_to_owned()?));
+                }
                 let berth::Start { argv, environment, cgroups: own } =
                     berth::Start::new(shelf, process, container, dock.net, dock.etc, &mark)?;
                 (surroundings, cgroups) = (environment, own);
@@ -169,7 +173,7 @@ impl Launch<'_> {
         if let Some(owner) = user.as_ref().or(owner.as_ref()) {
             owner.own(&dir, process, shelf)?;
         }
-        if let Some(inside) = self.inside {
+        if let Some(inside) = inside {
             inside.dress(&mut command);
         }
         // SAFETY: system calls alone, on memory that was allocated before. A session

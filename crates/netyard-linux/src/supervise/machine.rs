@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Access, access};
 
-use crate::serve::notify;
-use crate::wireguard::{log, signal, signals};
+use crate::serve::{notify, say};
+use crate::wireguard::{signal, signals};
 
 /// How long a machine has to power off, before it is cut off.
 const POWER_OFF: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ pub fn run(words: &[OsString]) -> ExitCode {
     match watch(words) {
         Ok(code) => code,
         Err(error) => {
-            log(&format!("ended: {error}"));
+            say(&format!("ended: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -160,7 +160,7 @@ impl Machine {
                 return Ok(ExitCode::SUCCESS);
             }
         }
-        log("did not power off in time, and is cut off");
+        say("did not power off in time, and is cut off");
         self.child.kill()?;
         self.child.wait()?;
         Ok(ExitCode::SUCCESS)

@@ -22,6 +22,7 @@ mod berth;
 mod client;
 mod course;
 pub mod domain;
+pub mod firmware;
 mod guard;
 mod identity;
 mod launch;
@@ -35,7 +36,7 @@ pub mod start;
 mod unit;
 mod watched;
 
-pub(crate) use berth::{keep_run, root, sweep};
+pub(crate) use berth::{keep_run, root, root_of, sweep};
 pub(crate) use client::{Supervisor, clear_leftovers};
 pub use course::ProcessPhase;
 pub(crate) use course::{Definition, Entry, now};

@@ -192,7 +192,8 @@ impl Server {
                 Ok(())
             }
             ("forget", Some(key)) => {
-                self.leaving.extend(self.watched.remove(&key).and_then(Watched::let_go));
+                self.leaving
+                    .extend(self.watched.remove(&key).into_iter().flat_map(Watched::let_go));
                 self.say(client, "ok", &[])
             }
             ("living", None) => {

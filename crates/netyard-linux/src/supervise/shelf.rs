@@ -18,6 +18,8 @@ const DEFINITION: &str = "process.json";
 const COURSE: &str = "course.json";
 /// How it ended, where systemd runs it.
 const END: &str = "end";
+/// What stands for the first line of a file of the user's, up to a closing brace.
+const SECRET: &str = "{file:";
 /// No node can have such a name.
 const FABRIC: &str = ":fabric";
 
@@ -183,6 +185,21 @@ impl Shelf {
         Ok(())
     }
 
+    /// The file of the user's whose secret is another than the one that a process was
+    /// started with. One that cannot be read is none: whoever starts it anew is told.
+    pub fn other_secret(&self, process: &Process) -> Option<String> {
+        let dir = self.dir(&process.place, &process.name);
+        process.files.iter().filter(|file| file.content.contains(SECRET)).find_map(|file| {
+            let then = fs::read_to_string(dir.join(&file.name)).ok()?;
+            let text = self.expand(process, &file.content);
+            let changed = text.lines().zip(then.lines()).find(|(line, then)| {
+                line.contains(SECRET) && with_secrets(line).is_ok_and(|now| now != *then)
+            });
+            let (_, path) = changed?.0.split_once(SECRET)?;
+            Some(path.split_once('}')?.0.to_owned())
+        })
+    }
+
     /// Removes the directory of a process, and that of its place where it was the
     /// last there.
     pub fn remove(&self, place: &Place, name: &str) -> io::Result<()> {
@@ -237,7 +254,7 @@ impl Shelf {
 /// A text with the secrets of the user's in it: `{file:PATH}` is the first line of that file.
 fn with_secrets(text: &str) -> io::Result<String> {
     let (mut out, mut rest) = (String::new(), text);
-    while let Some((before, after)) = rest.split_once("{file:") {
+    while let Some((before, after)) = rest.split_once(SECRET) {
         let Some((path, after)) = after.split_once('}') else { break };
         out += before;
         let secret = fs::read_to_string(path)
@@ -359,6 +376,28 @@ mod tests {
         assert!(!data.exists());
         shelf.remove_data().unwrap();
         assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_secret_that_was_changed_is_found_by_its_file() {
+        let (base, shelf) = shelf();
+        let (first, second) = (base.path().join("first"), base.path().join("second"));
+        fs::write(&first, "one\n").unwrap();
+        fs::write(&second, "two\n").unwrap();
+        let content = format!("a={{file:{}}}\nb={{file:{}}}\n", first.display(), second.display());
+        let process = Process {
+            files: vec![ProcessFile::new("conf", content)],
+            ..process(Place::Host, "one")
+        };
+        shelf.prepare(&process).unwrap();
+        shelf.write_files(&process).unwrap();
+        assert_eq!(shelf.other_secret(&process), None);
+        fs::write(&second, "three\n").unwrap();
+        assert_eq!(shelf.other_secret(&process), Some(second.display().to_string()));
+        shelf.write_files(&process).unwrap();
+        assert_eq!(shelf.other_secret(&process), None);
+        fs::remove_file(&first).unwrap();
+        assert_eq!(shelf.other_secret(&process), None);
     }
 
     #[test]

@@ -6,13 +6,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use netyard_core::state::{Container, Place, Process, Ready, Restart};
+use netyard_core::state::{Container, Place, Process, Profile, Ready, Restart};
 
 use super::Identity;
 use super::backoff::Backoff;
 use super::berth;
 use super::course::{Course, Definition, ProcessPhase};
-use super::launch::{Dock, Launch, Unlaunched, marked};
+use super::firmware;
+use super::launch::{Dock, LOG, Launch, Unlaunched, marked};
 use super::ready::{self, NOTIFY};
 use super::shelf::Shelf;
 use crate::netns::Inside;
@@ -34,6 +35,8 @@ pub(super) struct Watched {
     pub course: Course,
     /// None for one that was taken over.
     child: Option<Child>,
+    /// What looks after its network while it boots.
+    firmware: Option<Child>,
     pidfd: Option<OwnedFd>,
     notify: Option<OwnedFd>,
     /// When it was started.
@@ -55,6 +58,7 @@ impl Watched {
             spaces,
             course: Course::new(ProcessPhase::Starting, None),
             child: None,
+            firmware: None,
             pidfd: None,
             notify: None,
             begun: Instant::now(),
@@ -178,7 +182,16 @@ impl Watched {
     /// Looks what became of it; true where something did. `busy`: another container is
     /// being set up, and this one waits.
     pub fn look(&mut self, shelf: &Shelf, mark: &str, busy: bool) -> bool {
+        let had_leader = self.course.leader.is_some();
         let mut changed = self.hear();
+        if let Some(leader) = self.course.leader.filter(|_| !had_leader) {
+            self.look_after(shelf, mark, leader);
+        }
+        if let Some(firmware) = &mut self.firmware
+            && !matches!(firmware.try_wait(), Ok(None))
+        {
+            self.firmware = None;
+        }
         if let Some(status) = self.has_ended() {
             self.end(status);
             return true;
@@ -214,6 +227,18 @@ impl Watched {
             }
         }
         changed
+    }
+
+    /// Has the network of a firmware looked after that begins to boot; what does not
+    /// work is a line in its log.
+    fn look_after(&mut self, shelf: &Shelf, mark: &str, leader: Identity) {
+        let container = self.process().container();
+        if container.is_some_and(|c| c.boots() && c.profile == Profile::Openwrt) {
+            let process = self.process();
+            let mark = format!("{mark}{}:{}", process.place, process.name);
+            let log = shelf.dir(&process.place, &process.name).join(LOG);
+            self.firmware = firmware::begin(&log, &mark, leader.pid).ok();
+        }
     }
 
     fn hear(&mut self) -> bool {
@@ -288,8 +313,8 @@ impl Watched {
     }
 
     /// Lets go of it: it is not started again. What must be waited for stays.
-    pub fn let_go(self) -> Option<Child> {
-        self.child
+    pub fn let_go(self) -> impl Iterator<Item = Child> {
+        self.child.into_iter().chain(self.firmware)
     }
 }
 

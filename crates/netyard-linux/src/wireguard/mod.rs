@@ -9,7 +9,7 @@ mod resolve;
 mod watch;
 
 pub use engine::run;
-pub(crate) use engine::{log, signal, signals};
+pub(crate) use engine::{signal, signals};
 pub use keys::Store;
 pub use pulse::of_process;
 pub use watch::watch;

@@ -13,6 +13,7 @@ pub mod enable;
 pub mod exec;
 pub mod explain;
 pub mod export;
+pub mod firmware;
 pub mod import;
 pub mod init;
 pub mod keeper;

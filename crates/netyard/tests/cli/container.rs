@@ -60,7 +60,12 @@ fn world(site: &Site, yard: &str) -> BTreeSet<String> {
         all.extend(found.lines().map(str::to_owned));
     }
     // nspawn's own, once for all containers; and cgroups of others come and go.
-    let own = ["/run/systemd", "/run/systemd/nspawn", "/run/systemd/nspawn/locks"];
+    let own = [
+        "/run/systemd",
+        "/run/systemd/nspawn",
+        "/run/systemd/nspawn/locks",
+        "/run/systemd/nspawn-uid",
+    ];
     all.retain(|path| {
         let cgroup =
             path.starts_with("/sys/fs/cgroup") && !path.contains(&format!("netyard-{yard}-"));
@@ -235,11 +240,88 @@ alone! { Machine, fn what_cannot_be_started_is_told_before_anything_is() {
     assert!(why.contains("there is no directory"), "{why}");
     let why = up("/gw, profile: openwrt", "/gw, limits: { tasks: 9 }");
     assert!(why.contains("need systemd"), "{why}");
-    let why = up("/gw, profile: openwrt", "/gw, private-users: true");
-    assert!(why.contains("no private users"), "{why}");
     fs::remove_file(site.path().join("gw/etc/os-release")).expect("a file");
     let why = up("none", "none");
     assert!(why.contains("no os-release"), "{why}");
+} }
+
+/// Who has the files of a tree, by their paths.
+fn owners(of: &Path) -> BTreeSet<String> {
+    let found = Command::new("find").arg(of).args(["-printf", "%p %U:%G %m\\n"]).output();
+    let found = String::from_utf8(found.expect("find").stdout).expect("text");
+    found.lines().map(str::to_owned).collect()
+}
+
+alone! { Machine, fn a_container_with_users_of_its_own_serves_and_pings_and_its_root_is_nobody() {
+    const TEXT: &str = "
+yard: YARD
+networks: { lan: { prefix: [10.4.0.0/24, \"fd04::/64\"] } }
+nodes:
+  web:
+    container:
+      root: ROOT/web
+      private-users: true
+      binds: [{ from: /usr, read-only: true }, { from: /lib, read-only: true }, { from: /lib64, read-only: true }]
+      command: [httpd, -f, -p, \"80\", -h, /etc]
+      ready: { tcp: 80 }
+    hosts: { c: 10.4.0.4 }
+    interfaces: { eth0: { network: lan, address: [10.4.0.3/24, \"fd04::3/64\"] } }
+  copy:
+    container: { image: ROOT/web, private-users: true, boot: true, stop: SIGUSR2 }
+    interfaces: { eth0: { network: lan, address: 10.4.0.5/24 } }
+  c: { interfaces: { eth0: { network: lan, address: [10.4.0.4/24, \"fd04::4/64\"] } } }
+";
+    let site = Site::new("");
+    let tree = site.path().join("web");
+    guest::tree(&tree);
+    fs::create_dir(tree.join("tree")).expect("a directory");
+    guest::boots(&tree, "busybox touch /etc/made; httpd -p 80 -h /etc");
+    site.file(&filled(&site, "users", TEXT));
+    let (before, files) = (world(&site, "users"), owners(&tree));
+    site.ok("up");
+    site.ok("plan --check");
+    // From outside and from inside, by both families; the port is a low one.
+    for url in ["10.4.0.3", "[fd04::3]", "10.4.0.5"] {
+        let page = site.ok(&format!("exec c -- wget -qO- http://{url}/os-release"));
+        assert!(page.contains("ID=tiny"), "{url}: {page}");
+    }
+    // The ping of busybox knows raw sockets alone, which are root's of the network.
+    site.ok("exec web -- /usr/bin/ping -c1 -W5 c");
+    site.ok("exec web -- /usr/bin/ping -6 -c1 -W5 fd04::4");
+    let page = site.ok("exec copy -- wget -qO- http://10.4.0.3/os-release");
+    assert!(page.contains("ID=tiny"), "{page}");
+    // Root inside is root of its files, and somebody else outside.
+    assert_eq!(site.ok("exec web -- sh -c id").split(' ').next(), Some("uid=0(root)"));
+    let made = site.netyard("exec web -- sh -c").arg("echo new > /tree/new && stat -c %u /tree/new");
+    assert_eq!(String::from_utf8(made.output().expect("exec").stdout).expect("text").trim(), "0");
+    for machine in ["users-web", "users-copy"] {
+        let (_, leader) = nspawn(machine).expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{leader}/status")).expect("it runs");
+        let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).expect("a line");
+        let uid: u32 = uid.split_whitespace().next().and_then(|uid| uid.parse().ok()).expect("uid");
+        assert!(uid >= 1 << 16, "{machine} is {uid}");
+    }
+    // What is the network's, it cannot change, and of the host's it sees nothing.
+    for line in ["ip link set eth0 down", "ip addr add 10.9.9.9/24 dev eth0", "ip link add d type dummy"] {
+        let refused = site.run(&format!("exec web -- {line}"));
+        let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && words.contains("not permitted"), "{line}: {words}");
+    }
+    let seen = site.ok("exec web -- ls /sys/class/net");
+    assert_eq!(seen.split_whitespace().collect::<Vec<_>>(), ["eth0", "lo"]);
+    // Killed, it is there again.
+    let old = nspawn("users-web").expect("it runs");
+    kill(old.0);
+    until("another", || nspawn("users-web").is_some_and(|new| new.0 != old.0));
+    until("it runs", || service(&site, "web")["state"] == "up");
+    site.ok("exec c -- wget -qO- http://10.4.0.3/os-release");
+    site.ok("down");
+    unchanged(&site, "users", &before);
+    // The user's files are whose they were, and what was made inside is root's.
+    let after = owners(&tree);
+    let changed: Vec<&String> = files.difference(&after).collect();
+    assert!(changed.is_empty(), "{changed:?}");
+    assert!(after.contains(&format!("{} 0:0 644", tree.join("tree/new").display())));
 } }
 
 alone! { Machine, fn containers_of_one_image_have_files_of_their_own() {

@@ -168,6 +168,43 @@ alone! { Root, fn who_asks_is_killed_and_the_prefix_stays_with_those_who_have_it
     site.ok("down");
 }}
 
+alone! { Root, fn networks_come_and_go_and_the_lease_stays() {
+    let of = |shares: &str| {
+        let text = text("shared", "netyard", "2001:db8:4200::/40", "56", "1h");
+        text.replace(", delegated: { from: \"gw:wan\", number: 7 }", shares)
+    };
+    let site = Site::new(of(""));
+    site.ok("up");
+    let laptop = address(&site, "laptop", "2001:db8:4200:0:");
+    let first = client(&site);
+    site.file(&of(", delegated: { from: \"gw:wan\", number: 9 }"));
+    let plan = site.ok("plan");
+    assert!(plan.contains("HUP") || plan.contains("hup"), "{plan}");
+    site.ok("up");
+    let own = address(&site, "box", "2001:db8:4200:9:");
+    reaches(&site, "far", &own);
+    site.file(&of(", delegated: { from: \"gw:wan\", number: 7 }"));
+    site.ok("up");
+    address(&site, "box", "2001:db8:4200:7:");
+    site.file(&of(""));
+    site.ok("up");
+    until(&site, "exec gw -- ip -6 addr show dev dmz", |text| !text.contains("2001:db8:4200"));
+    until(&site, "exec box -- ip -6 addr show dev eth0 scope global -deprecated", |text| {
+        !text.contains("2001:db8:4200")
+    });
+    // Nobody asked again, and nobody else noticed.
+    assert_eq!(client(&site), first);
+    let log = site.ok("logs gw client-wan");
+    assert_eq!(log.matches("2001:db8:4200::/56 for ").count(), 1, "{log}");
+    assert_eq!(address(&site, "laptop", "2001:db8:4200:0:"), laptop);
+    // Who asks for something else gives it back, and asks.
+    site.file(&of("").replace("wan: { network: access, address: ra }", "wan: { network: access, address: [ra, dhcp6] }"));
+    site.ok("up");
+    until(&site, "logs gw client-wan", |log| log.matches("2001:db8:4200::/56 for ").count() == 2);
+    assert_eq!(client(&site), first);
+    site.ok("down");
+}}
+
 alone! { Root, fn a_prefix_that_is_too_small_is_said_and_the_rest_has_its_part() {
     let site = Site::new(text("small", "netyard", "2001:db8:4200::/40", "62", "1h"));
     site.ok("up");

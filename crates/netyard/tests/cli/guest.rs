@@ -33,10 +33,16 @@ pub fn tree(at: &Path) {
 /// does not start where it may not; then `setup` runs.
 pub fn firmware(at: &Path, setup: &str) {
     tree(at);
+    boots(at, setup);
     let init = "#!/bin/sh\n\
         echo 1 > /proc/sys/net/ipv4/ip_forward || { echo no settings; exit 1; }\n\
         exec /bin/busybox init\n";
     write(at, "sbin/init", init, 0o755);
+}
+
+/// Makes a tree boot: busybox's init runs `setup`.
+pub fn boots(at: &Path, setup: &str) {
+    write(at, "sbin/init", "#!/bin/sh\nexec /bin/busybox init\n", 0o755);
     let inittab = "::sysinit:/etc/init.d/rcS\n::respawn:/bin/sleep 100000\n";
     write(at, "etc/inittab", inittab, 0o644);
     let setup = format!("#!/bin/sh\nip link set lo up\n{setup}\necho booted\n");
@@ -91,7 +97,8 @@ echo '{"imageLayoutVersion":"1.0.0"}' > oci-layout"#;
     assert!(made.expect("a shell").success());
 }
 
-fn write(at: &Path, name: &str, content: &str, mode: u32) {
+/// Writes a file of a tree.
+pub fn write(at: &Path, name: &str, content: &str, mode: u32) {
     let path = at.join(name);
     fs::write(&path, content).expect("a file");
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");

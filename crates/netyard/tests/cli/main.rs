@@ -19,6 +19,7 @@ mod explain;
 mod explain_ends;
 mod export;
 mod exposition;
+mod firmware;
 mod guest;
 mod hostile;
 mod import;

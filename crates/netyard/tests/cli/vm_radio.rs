@@ -168,6 +168,20 @@ fn stations_that_are_not_isolated_reach_each_other() {
     sh(&format!(
         "cd {stations}; for try in $(seq 60); do $NETYARD_BIN exec phone -- ping -c1 -W1 172.16.0.10 && exit; done; exit 1"
     ));
+    // Another passphrase is in force after `up`, for those who know it alone.
+    let another = format!("{cloud}/jungle.passphrase");
+    fs::write(&another, "staple of another battery\n").expect("root");
+    let plan = netyard(&cloud, "plan");
+    assert!(plan.contains("other-secret") && plan.contains(&another), "{plan}");
+    assert!(!plan.contains("staple"), "{plan}");
+    netyard(&cloud, "up");
+    netyard(&cloud, "plan --check");
+    let ping = format!("cd {stations} && $NETYARD_BIN exec phone -- ping -c1 -W2 172.16.0.10");
+    assert!(!succeeds(&ping));
+    fs::write(format!("{stations}/jungle.passphrase"), "staple of another battery\n")
+        .expect("root");
+    netyard(&stations, "up");
+    sh(&format!("for try in $(seq 60); do ({ping}) && exit; done; exit 1"));
     netyard(&stations, "down");
     netyard(&cloud, "down");
 }

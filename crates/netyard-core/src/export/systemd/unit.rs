@@ -242,6 +242,9 @@ fn settings(o: &Process, container: &Container, berth: &Berth) -> Result<String,
         say(&mut text, "Capability", &container.capabilities.join(" "))?;
     }
     say(&mut text, "PrivateUsers", if container.private_users { "pick" } else { "no" })?;
+    if container.private_users {
+        say(&mut text, "PrivateUsersOwnership", container.ownership())?;
+    }
     for (key, value) in [("ResolvConf", "off"), ("Timezone", "off"), ("LinkJournal", "no")] {
         say(&mut text, key, value)?;
     }
@@ -302,7 +305,14 @@ fn drop_in(
     let directory = format!("--directory={}", berth.root);
     let machine = format!("--machine={}", container.machine);
     let mut argv = vec!["systemd-nspawn", "--quiet", "--keep-unit", "--settings=override"];
-    argv.extend([machine.as_str(), directory.as_str(), network.as_str()]);
+    argv.extend([machine.as_str(), directory.as_str()]);
+    match container.private_users {
+        // Its users may not enter it: it begins there.
+        true => {
+            let _ = writeln!(text, "NetworkNamespacePath={}", line(&berth.netns));
+        }
+        false => argv.push(&network),
+    }
     if container.boots() && container.profile == Profile::Systemd {
         argv.push("systemd.firstboot=off");
     }

@@ -64,7 +64,7 @@ fn complain(what: &str, error: &io::Error) -> ExitCode {
 }
 
 /// One line for the log.
-pub(crate) fn log(line: &str) {
+pub(super) fn log(line: &str) {
     use std::io::Write as _;
     let _ = writeln!(io::stderr(), "wireguard: {line}");
 }
