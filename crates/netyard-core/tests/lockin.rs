@@ -121,6 +121,32 @@ nodes:
 }
 
 #[test]
+fn a_network_that_libvirt_makes_is_nobodys_in_its_file() {
+    let text = "\
+yard: y
+networks:
+  cloud:
+    bridge: virbr0
+    prefix: 172.16.0.0/16
+    host: { address: 172.16.0.1/16 }
+    dhcp: { range: 172.16.128.0-172.16.255.254 }
+    dns: { domain: vnet0 }
+    uplink: masquerade
+    libvirt: { define: vnet0 }
+";
+    let yard = yard_of(text).expect("a yard");
+    let (_, papers) = written("libvirt", &yard, "net--yard.yaml");
+    let [file] = &papers.files[..] else { panic!("{papers:?}") };
+    assert_eq!(file.path, "cloud.xml");
+    let lines: Vec<&str> = file.text.lines().collect();
+    assert!(lines[0].starts_with("<!-- Network cloud of yard `y`") && lines[0].ends_with("-->"));
+    assert_eq!(lines[1..3], ["<network>", "  <name>vnet0</name>"]);
+    assert!(!file.text.contains("netyard:network"), "{}", file.text);
+    assert!(file.text.contains("<range start='172.16.128.0' end='172.16.255.254'/>"));
+    assert!(!papers.beyond.iter().any(|(sort, _)| *sort == "networks of libvirt"), "{papers:?}");
+}
+
+#[test]
 fn what_libvirt_is_told_comes_back_the_same() {
     let text = "\
 yard: y

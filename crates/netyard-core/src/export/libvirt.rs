@@ -8,6 +8,8 @@ use ipnet::IpNet;
 
 use super::{Papers, Subject, Target, one_line};
 use crate::interface::{Bridge, Kind};
+use crate::libvirt::nobodys;
+use crate::name::FullName;
 use crate::service::served::{Dns, ServedNetwork, Upstream};
 use crate::state::{Key, Object, Place};
 use crate::yard::{Exit, Network, Through, Uplink, Way};
@@ -34,6 +36,26 @@ fn write(subject: &Subject<'_>, papers: &mut Papers) {
         papers.file(format!("{}.xml", super::systemd::word::plain(name)), text, 0o644);
         papers.take(object);
     }
+    for object in subject.desired.objects() {
+        let Object::LibvirtNetwork(o) = object else { continue };
+        let Some(definition) = o.definition.as_ref().filter(|_| o.bridge().is_some()) else {
+            continue;
+        };
+        let text = format!("{}{}", comment(subject, &o.network), nobodys(o, definition));
+        papers.file(
+            format!("{}.xml", super::systemd::word::plain(o.network.as_str())),
+            text,
+            0o644,
+        );
+        papers.take(object);
+    }
+}
+
+/// What it is and where it came from.
+fn comment(subject: &Subject<'_>, network: &FullName) -> String {
+    let head = subject.head(&TARGET, &format!("Network {network} of"), &[]);
+    // A comment may hold neither its own end nor two hyphens.
+    format!("<!--{}-->\n", parted(&one_line(head.trim_start_matches('#'))))
 }
 
 fn xml(
@@ -43,12 +65,8 @@ fn xml(
     kind: &Bridge,
     papers: &mut Papers,
 ) -> String {
-    let what = format!("Network {} of", network.name);
-    let head = subject.head(&TARGET, &what, &[]);
-    // A comment may hold neither its own end nor two hyphens.
-    let head = parted(&one_line(head.trim_start_matches('#')));
-    let mut text =
-        format!("<!--{head}-->\n<network>\n  <name>{}</name>\n", escaped(network.name.as_str()));
+    let head = comment(subject, &network.name);
+    let mut text = format!("{head}<network>\n  <name>{}</name>\n", escaped(network.name.as_str()));
     let plugged = port_of_hardware(subject, network);
     match &plugged {
         // The bridge is the host's: guests are plugged into it.

@@ -24,6 +24,7 @@ use crate::spec::{
 };
 
 pub use domain::{ACCELERATOR, Card, domain, read_domain_owner};
+pub(crate) use xml::nobodys;
 pub use xml::{MOST, NAMESPACE, SeenNetwork, network, read_network};
 
 /// The keys of `libvirt:`.

@@ -33,13 +33,28 @@ pub struct SeenNetwork {
 
 /// The text as libvirt takes it. `uuid` is that of the network that it is to replace.
 pub fn network(o: &LibvirtNetwork, definition: &LibvirtDefinition, uuid: Option<&str>) -> String {
+    let note = note("network", o.yard.as_str(), o.network.as_str());
+    noted(o, definition, uuid, &note)
+}
+
+/// The same without the note by which it would be netyard's.
+pub(crate) fn nobodys(o: &LibvirtNetwork, definition: &LibvirtDefinition) -> String {
+    noted(o, definition, None, "")
+}
+
+fn noted(
+    o: &LibvirtNetwork,
+    definition: &LibvirtDefinition,
+    uuid: Option<&str>,
+    note: &str,
+) -> String {
     let d = definition;
     let mut text = format!("<network>\n  <name>{}</name>\n", escaped(&o.name));
     // Writing to a String cannot fail.
     if let Some(uuid) = uuid {
         let _ = writeln!(text, "  <uuid>{}</uuid>", escaped(uuid));
     }
-    text += &note("network", o.yard.as_str(), o.network.as_str());
+    text += note;
     let out = d.out.as_ref().map(|out| format!(" dev='{}'", escaped(out))).unwrap_or_default();
     match d.forward {
         LibvirtForward::None => {}
