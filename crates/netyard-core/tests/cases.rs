@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use netyard_core::diag::{Report, Source, Sources, Span};
 use netyard_core::expect::{Host, Probe};
+use netyard_core::export::{self, Subject};
 use netyard_core::facts::libvirt::{Libvirt, LibvirtBridge};
 use netyard_core::facts::radio::{Allowance, Blocked, Combination, Frequency, Radio};
 use netyard_core::facts::{
@@ -289,6 +290,37 @@ fn every_case_says_what_it_should() {
         compare(&case.join("ruleset.nft"), &ruleset, &mut differing);
         let expected = yard.as_ref().map(expectations).unwrap_or_default();
         compare(&case.join("expectations.txt"), &expected, &mut differing);
+    }
+    assert!(differing.is_empty(), "UPDATE=1 rewrites what differs:\n{}", differing.join("\n"));
+}
+
+/// The files of `export systemd`, as one text.
+fn tree_for_systemd(yard: &Yard) -> String {
+    let desired = lower(yard);
+    let subject = Subject { yard, desired: &desired, origin: "netyard.yaml" };
+    let papers = export::export(export::target("systemd").expect("a target"), &subject);
+    let mut text = String::new();
+    for paper in &papers.files {
+        writeln!(text, "=== {} {:o}\n{}", paper.path, paper.mode, paper.text).expect("a String");
+    }
+    for (sort, names) in &papers.beyond {
+        writeln!(text, "=== beyond: {sort}\n{}", names.join("\n")).expect("a String");
+    }
+    text
+}
+
+#[test]
+fn what_systemd_is_given_is_as_it_should_be() {
+    let mut differing = Vec::new();
+    let cases: Vec<PathBuf> = cases("cases")
+        .into_iter()
+        .filter(|case| name(case).starts_with("export-systemd"))
+        .collect();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let (_, _, yard) = run(&case);
+        let text = tree_for_systemd(&yard.expect("a yard"));
+        compare(&case.join("systemd.txt"), &text, &mut differing);
     }
     assert!(differing.is_empty(), "UPDATE=1 rewrites what differs:\n{}", differing.join("\n"));
 }
