@@ -164,6 +164,31 @@ pub fn fnv1a(parts: &[&[u8]]) -> u64 {
     hash.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
+/// `*` and `?`, as in a shell; sets in brackets count as any one character.
+pub(crate) fn glob(pattern: &str, word: &str) -> bool {
+    let mut rest = pattern.chars();
+    match rest.next() {
+        None => word.is_empty(),
+        Some('*') => {
+            let after = rest.as_str();
+            glob(after, word)
+                || word.char_indices().any(|(at, c)| glob(after, &word[at + c.len_utf8()..]))
+        }
+        Some('[') => match rest.as_str().split_once(']') {
+            Some((_, after)) => {
+                let mut word = word.chars();
+                word.next().is_some() && glob(after, word.as_str())
+            }
+            None => false,
+        },
+        Some(c) => {
+            let mut word = word.chars();
+            word.next().is_some_and(|one| c == '?' || one == c)
+                && glob(rest.as_str(), word.as_str())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

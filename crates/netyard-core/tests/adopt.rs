@@ -10,17 +10,31 @@ use netyard_core::diag::Source;
 use netyard_core::facts::Facts;
 use netyard_core::fake::FakeKernel;
 use netyard_core::interface::Kind;
+use netyard_core::key::{KeyFact, KeyName, WgKey};
 use netyard_core::name::{FullName, NodeName, YardName};
 use netyard_core::plan::plan;
 use netyard_core::spec;
 use netyard_core::state::{InterfaceId, Object, Place, State, lower};
 use netyard_core::yard;
 
+/// A key that is its file's alone.
+fn key(name: &KeyName) -> KeyFact {
+    let file = name.file();
+    let mut bytes = [7; 32];
+    file.bytes()
+        .enumerate()
+        .for_each(|(at, byte)| bytes[at % 32] ^= byte.rotate_left(at as u32 / 32));
+    KeyFact::There { public: WgKey::private(bytes).public(), file }
+}
+
 fn desired(text: &str) -> Option<State> {
     let root = Source { name: "netyard.yaml".into(), text: text.into() };
     let parsed = spec::parse(root, "y", &mut |_, _| Err("no includes".into()));
-    let facts = Facts { host_reachable: true, ..Facts::default() };
-    let (yard, report) = yard::resolve(&parsed.spec?, &facts);
+    let spec = parsed.spec?;
+    let wishes = yard::key_wishes(&spec).into_iter();
+    let keys = wishes.map(|(name, ..)| (name.clone(), key(&name))).collect();
+    let facts = Facts { host_reachable: true, keys, ..Facts::default() };
+    let (yard, report) = yard::resolve(&spec, &facts);
     if yard.is_none() {
         eprintln!("{report:?}");
     }
@@ -54,7 +68,7 @@ impl Stranger<'_> {
             Object::Namespace(o) => o.place = self.place(&o.place),
             Object::Interface(o) => {
                 let place = o.id.place.clone();
-                if matches!(o.kind, Kind::Physical(_) | Kind::Wlan(_) | Kind::Wireguard) {
+                if matches!(o.kind, Kind::Physical(_) | Kind::Wlan(_)) {
                     return None;
                 }
                 o.master = o.master.as_ref().map(|name| self.name(&place, name));
@@ -66,11 +80,21 @@ impl Stranger<'_> {
             }
             Object::Address(o) => o.interface = self.id(&o.interface),
             Object::PortVlan(o) => o.interface = self.id(&o.interface),
+            Object::Tunnel(o) => {
+                o.interface = self.id(&o.interface);
+                // The kernel knows addresses alone.
+                for endpoint in o.peers.iter_mut().filter_map(|peer| peer.endpoint.as_mut()) {
+                    if endpoint.parse::<std::net::SocketAddr>().is_err() {
+                        *endpoint = "192.0.2.9:51820".to_owned();
+                    }
+                }
+            }
             Object::Route(o) => {
                 let place = o.place.clone();
                 o.hops.iter_mut().for_each(|hop| hop.interface = self.name(&place, &hop.interface));
                 o.place = self.place(&place);
             }
+            Object::Rule(o) => o.place = self.place(&o.place),
             Object::Sysctl(o) if o.interface.is_none() && o.key == "net/ipv4/ip_forward" => {
                 o.place = self.place(&o.place);
             }
@@ -100,7 +124,8 @@ fn as_seen(state: &State) -> State {
                 || o.hops.iter().any(|hop| !there(&o.place, &hop.interface))
         }
         Object::Interface(o) => {
-            let parent = o.parent.as_ref();
+            // A tunnel rests on a namespace alone.
+            let parent = o.parent.as_ref().filter(|_| o.kind != Kind::Wireguard);
             parent.is_some_and(|parent| !there(&parent.place, &parent.name))
         }
         _ => false,
@@ -179,4 +204,19 @@ fn what_is_adopted_of_a_yard_that_is_up_describes_it() {
             .collect();
         assert!(missing.is_empty(), "{name}: {missing:#?}\n{}", adopted.text);
     }
+}
+
+#[test]
+fn what_is_written_of_a_case_is_as_it_should_be() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cases/adopt");
+    let text = fs::read_to_string(case.join("netyard.yaml")).expect("a case");
+    let found = as_seen(&desired(&text).expect("a State"));
+    let adopted = adopt::describe(&YardName::new("adopted").expect("a name"), &found);
+    let left = adopted.left_out.iter().map(|line| format!("not in the file: {line}\n"));
+    let text = adopted.text + &left.collect::<String>();
+    let file = case.join("adopted.txt");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&file, &text).expect("writable case");
+    }
+    assert_eq!(text, fs::read_to_string(&file).unwrap_or_default(), "UPDATE=1 rewrites it");
 }

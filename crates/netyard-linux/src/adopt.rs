@@ -1,10 +1,14 @@
 //! What runs on a host, whoever made it, as a State; and the plan that makes it a yard's:
 //! marks, which no packet notices.
 
+mod ends;
+mod paper;
+mod tunnel;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use netyard_core::adopt;
@@ -15,9 +19,11 @@ use netyard_core::state::{InterfaceId, Key, Namespace, Object, Place, State, Sys
 use netyard_core::wire::link::Link;
 use netyard_core::wire::{Mark, Names, PROTOCOL, address, group, link, route, rule, vlan};
 
+use self::ends::Ends;
+use self::tunnel::{Births, Born};
 use crate::error::Error;
 use crate::facts::ruleset;
-use crate::netlink::{self, Protocol, Socket};
+use crate::netlink::{Protocol, Socket};
 use crate::netns::{self, Sort, Worker};
 use crate::observe::Dump;
 use crate::sysctl::Proc;
@@ -152,28 +158,24 @@ fn gather(
     spaces: &mut [Space],
     found: &mut Found,
 ) -> io::Result<()> {
-    let ends = ends(spaces);
-    let fds = spaces.iter().map(|space| Ok((space.place.clone(), space.fd.try_clone()?)));
-    let fds: BTreeMap<Place, OwnedFd> = fds.collect::<io::Result<_>>()?;
+    let ends = Ends::of(spaces)?;
+    let births = Births::of(worker, spaces)?;
+    spaces.iter_mut().filter(|space| !is_others(yard, space)).try_for_each(|space| {
+        namespace(worker, space, found);
+        let ends = ends.from(space)?;
+        let tunnels = tunnel::read(worker, space, &births)?;
+        interfaces(yard, space, &ends, tunnels, found);
+        io::Result::Ok(())
+    })?;
+    let host = spaces.iter().find(|space| space.place == Place::Host);
+    let is_on_host = |name: &FullName| {
+        let there = |space: &Space| space.names.index(name).is_ok();
+        host.is_some_and(there)
+    };
+    let lines = adopt::without_what_rests_elsewhere(&mut found.state, &is_on_host);
+    found.left_out.extend(lines);
     let mut proc = Proc::through(None);
-    for space in spaces.iter_mut() {
-        if is_others(yard, space) {
-            continue;
-        }
-        let ends = own_ends(space, &ends, &fds)?;
-        if space.place != Place::Host {
-            let namespace = Namespace {
-                place: space.place.clone(),
-                netns: space.netns.clone(),
-                published: true,
-                hostname: hostname(worker, &space.netns),
-            };
-            let mut links = space.links.messages().into_iter().filter_map(Link::parse);
-            let lo = links.find(Link::is_loopback).map(|lo| lo.alias.to_owned());
-            let signs = Signs { alias: lo.unwrap_or_default(), ..Signs::default() };
-            found.add(Object::Namespace(namespace), signs);
-        }
-        interfaces(yard, space, &ends, found);
+    for space in spaces.iter_mut().filter(|space| !is_others(yard, space)) {
         addresses_and_routes(space, found)?;
         vlans(space, found)?;
         others(space, found)?;
@@ -183,7 +185,25 @@ fn gather(
         proc.visit(space.fd.as_fd());
         settings(&proc, space, found)?;
     }
+    found.left_out.extend(adopt::papers(&paper::read(), &found.state));
     Ok(())
+}
+
+/// A namespace that has a name.
+fn namespace(worker: &mut Worker, space: &Space, found: &mut Found) {
+    if space.place == Place::Host {
+        return;
+    }
+    let namespace = Namespace {
+        place: space.place.clone(),
+        netns: space.netns.clone(),
+        published: true,
+        hostname: hostname(worker, &space.netns),
+    };
+    let mut links = space.links.messages().into_iter().filter_map(Link::parse);
+    let lo = links.find(Link::is_loopback).map(|lo| lo.alias.to_owned());
+    let signs = Signs { alias: lo.unwrap_or_default(), ..Signs::default() };
+    found.add(Object::Namespace(namespace), signs);
 }
 
 /// True for a namespace that is another yard's.
@@ -203,135 +223,71 @@ fn hostname(worker: &mut Worker, netns: &str) -> Option<String> {
     worker.hostname(file.as_fd()).ok()
 }
 
-/// Interfaces by their index and the one of the other end, or of the parent.
-type Ends = BTreeMap<(u32, u32), Vec<InterfaceId>>;
-
-fn ends(spaces: &[Space]) -> Ends {
-    let mut ends = Ends::new();
-    for space in spaces {
-        for one in space.links.messages().into_iter().filter_map(Link::parse) {
-            if let (Some(other), Ok(name)) = (one.parent, FullName::new(one.name)) {
-                let id = InterfaceId { place: space.place.clone(), name };
-                ends.entry((one.index, other)).or_default().push(id);
-            }
-        }
-    }
-    ends
-}
-
-/// The other ends of what is in one namespace, by index. Where indexes alone leave a
-/// choice, the kernel is asked which namespace is meant.
-fn own_ends(
-    space: &mut Space,
-    ends: &Ends,
-    fds: &BTreeMap<Place, OwnedFd>,
-) -> io::Result<BTreeMap<u32, InterfaceId>> {
-    let mut own = BTreeMap::new();
-    for one in space.links.messages().into_iter().filter_map(Link::parse) {
-        let Some(other) = one.parent.filter(|_| one.kind == "veth") else { continue };
-        let all = ends.get(&(other, one.index)).map(Vec::as_slice).unwrap_or_default();
-        let mut several = all.iter().filter(|id| {
-            // Of a cable within one namespace the kernel names no other.
-            one.parent_namespace.is_some() != (id.place == space.place)
-        });
-        let first = several.next();
-        let peer = match (first, several.next(), one.parent_namespace) {
-            (Some(first), None, _) => Some(first),
-            (Some(_), Some(_), Some(number)) => {
-                let mut found = None;
-                for id in all {
-                    let Some(fd) = fds.get(&id.place) else { continue };
-                    if number_of(&mut space.socket, fd)? == Some(number) {
-                        found = Some(id);
-                    }
-                }
-                found
-            }
-            _ => None,
-        };
-        own.extend(peer.map(|peer| (one.index, peer.clone())));
-    }
-    Ok(own)
-}
-
-/// The number that the socket's namespace has for another one (`RTM_GETNSID`,
-/// linux/net_namespace.h).
-fn number_of(socket: &mut Socket, of: &OwnedFd) -> io::Result<Option<u32>> {
-    const RTM_GETNSID: u16 = 90;
-    const NETNSA_NSID: u16 = 1;
-    const NETNSA_FD: u16 = 3;
-    let mut body = vec![0; 4]; // struct rtgenmsg, padded
-    body.extend(8_u16.to_ne_bytes());
-    body.extend(NETNSA_FD.to_ne_bytes());
-    body.extend(of.as_raw_fd().to_ne_bytes());
-    let answer = socket.ask_raw(RTM_GETNSID, &body)?;
-    let attributes = answer.as_deref().and_then(|answer| answer.get(4..)).unwrap_or_default();
-    let mut number = None;
-    for (kind, value) in netlink::attributes(attributes) {
-        if let (NETNSA_NSID, Ok(value)) = (kind, <[u8; 4]>::try_from(value)) {
-            number = Some(u32::from_ne_bytes(value));
-        }
-    }
-    Ok(number)
-}
-
 fn interfaces(
     yard: &YardName,
     space: &Space,
     ends: &BTreeMap<u32, InterfaceId>,
+    mut tunnels: BTreeMap<u32, Result<Born, String>>,
     found: &mut Found,
 ) {
-    let mut left_out = Vec::new();
-    let mut left = |what: String| left_out.push(what);
     for one in space.links.messages().into_iter().filter_map(Link::parse) {
         let Ok(name) = FullName::new(one.name) else { continue };
         let id = InterfaceId { place: space.place.clone(), name };
-        if one.is_loopback() && space.place == Place::Host {
+        let is_others = one.alias.starts_with("netyard:") && !is_own(yard, one.alias);
+        if one.is_loopback() && space.place == Place::Host || is_others {
             continue;
         }
-        if one.alias.starts_with("netyard:") && !is_own(yard, one.alias) {
-            continue;
-        }
-        let mut mark =
-            Mark { yard: yard.clone(), id: id.clone(), other: None, host_name: None, wlan: None };
+        let mut left = |why: &str| found.left_out.push(format!("{} {id}: {why}", one.kind));
+        let mut other = ends.get(&one.index).cloned();
+        let mut told = None;
         match one.kind {
-            "veth" => match ends.get(&one.index) {
-                Some(peer) => mark.other = Some(peer.clone()),
-                None => {
-                    left(format!("veth {id}: its other end is in a namespace without a name"));
-                    continue;
-                }
-            },
-            "wireguard" => {
-                left(format!(
-                    "wireguard {id}: its private key is the kernel's alone; write the file it came from"
-                ));
+            "veth" if other.is_none() => {
+                left("its other end is in a namespace without a name");
                 continue;
             }
-            "" if !one.is_loopback() => continue,
+            "wireguard" => match tunnels.remove(&one.index) {
+                Some(Ok(born)) => (told, other) = (Some(born.told), born.rests_on),
+                Some(Err(why)) => {
+                    left(&why);
+                    continue;
+                }
+                None => continue,
+            },
+            "" if !one.is_loopback() => {
+                let hardware = format!("interface {id}: hardware, which stays as it is");
+                found.left_out.push(hardware);
+                continue;
+            }
             _ => {}
         }
+        let mark = Mark { yard: yard.clone(), id: id.clone(), other, host_name: None, wlan: None };
         match one.read(id.clone(), Some(&mark), &space.names) {
             Some(interface) => {
                 let (alias, group) = (one.alias.to_owned(), one.group);
                 let signs = Signs { alias, group, protocol: 0 };
                 found.add(Object::Interface(Box::new(interface)), signs);
+                if let Some(told) = told {
+                    found.state.insert(Object::Tunnel(Box::new(told)));
+                }
             }
-            None => left(format!("{} {id}: netyard has no word for it", one.kind)),
+            None => left("netyard has no word for it, or for what it sits on"),
         }
     }
-    found.left_out.extend(left_out);
 }
 
 fn addresses_and_routes(space: &mut Space, found: &mut Found) -> io::Result<()> {
-    let has = |state: &State, name: &FullName| {
-        let id = InterfaceId { place: space.place.clone(), name: name.clone() };
-        state.interface(&id).is_some()
+    let at = |name: &FullName| InterfaceId { place: space.place.clone(), name: name.clone() };
+    let has = |state: &State, name: &FullName| state.interface(&at(name)).is_some();
+    let is_tunnel = |state: &State, name: &FullName| {
+        state.interface(&at(name)).is_some_and(|o| o.kind == Kind::Wireguard)
     };
     for message in Dump::of(&mut space.socket, &address::dump())?.messages() {
-        if let Some(one) = address::read_static(&space.place, &space.names, message)
-            && has(&found.state, &one.interface.name)
-        {
+        let Some(one) = address::read_permanent(&space.place, &space.names, message) else {
+            continue;
+        };
+        let name = &one.interface.name;
+        let somebodys = !address::is_of_kernel(&one) || is_tunnel(&found.state, name);
+        if somebodys && has(&found.state, name) {
             let protocol = address::protocol(message);
             found.add(Object::Address(one), Signs { protocol, ..Signs::default() });
         }

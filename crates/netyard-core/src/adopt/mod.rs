@@ -4,18 +4,24 @@
 //! interfaces by the names that the kernel has. Everything is said as it is, nothing is
 //! left to be allotted, so that bringing the file up changes nothing of it.
 
+mod file;
+mod rest;
 mod tables;
 
+pub use file::{Paper, papers};
+pub use rest::without_what_rests_elsewhere;
 pub use tables::tables;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::draft::{Map, Value};
 use crate::interface::{Bridge, BridgePort, Interface, Kind, MacvlanMode};
 use crate::name::YardName;
 use crate::plan::{Op, plan};
 use crate::state::{
-    Address, InterfaceId, MAIN_TABLE, NextHop, Object, Place, Route, RouteKind, State,
+    Address, InterfaceId, Key, MAIN_TABLE, NextHop, Object, Place, Route, RouteKind, State, Tunnel,
+    TunnelPeer,
 };
 
 /// A yard's file, and what of the host is not in it.
@@ -56,7 +62,7 @@ pub fn describe(yard: &YardName, found: &State) -> Description {
                 let route = route(o);
                 writer.node(&o.place).push("routes", route);
             }
-            Object::Address(_) | Object::PortVlan(_) => {}
+            Object::Address(_) | Object::PortVlan(_) | Object::Tunnel(_) => {}
             other => writer.left_out.push(other.to_string()),
         }
     }
@@ -82,7 +88,7 @@ pub fn changes(found: &State, desired: &State) -> Vec<String> {
     let found = found.clone().as_managed_by(desired);
     let plan = plan(&found, desired);
     let line = |op: &Op| match op {
-        Op::Add { object } if is_harmless(object) => None,
+        Op::Add { object } if is_harmless(object, desired) => None,
         Op::Add { object } => Some(format!("{object} is not there")),
         Op::AddPair { first, second } => {
             let (first, second) = (&first.id, &second.id);
@@ -113,8 +119,14 @@ fn difference(from: &Object, to: &Object) -> String {
 }
 
 /// What may be added without a packet noticing.
-fn is_harmless(object: &Object) -> bool {
+fn is_harmless(object: &Object, desired: &State) -> bool {
     match object {
+        // A tunnel has one of its own where somebody gave it none.
+        Object::Address(o) => {
+            let tunnel = desired.interface(&o.interface).is_some_and(|i| i.kind == Kind::Wireguard);
+            let IpAddr::V6(address) = o.net.addr() else { return false };
+            tunnel && address.is_unicast_link_local()
+        }
         Object::Namespace(o) => o.place == Place::Fabric,
         Object::Interface(o) => o.kind == Kind::Loopback && o.id.place == Place::Fabric,
         Object::File(_) => true,
@@ -147,7 +159,9 @@ impl Writer<'_> {
         }
         let mut map = Map::default();
         special(&mut map, &o.kind);
-        if let Some(parent) = &o.parent {
+        if let Some(Object::Tunnel(told)) = self.found.get(&Key::Tunnel(o.id.clone())) {
+            tunnel(&mut map, o, told);
+        } else if let Some(parent) = &o.parent {
             let name = match parent.place == o.id.place {
                 true => parent.name.to_string(),
                 false => parent.to_string(),
@@ -274,6 +288,40 @@ fn special(map: &mut Map, kind: &Kind) {
 
 fn time(milliseconds: u32) -> String {
     format!("{milliseconds}ms")
+}
+
+/// What a tunnel is told, and where its packets leave from.
+fn tunnel(map: &mut Map, o: &Interface, told: &Tunnel) {
+    map.set("listen", i64::from(told.listen));
+    let birth = match o.parent.as_ref().map(|born| &born.place) {
+        None => "own".to_owned(),
+        Some(Place::Node(node)) => node.as_str().to_owned(),
+        Some(Place::Host | Place::Fabric) => "host".to_owned(),
+    };
+    map.set("birth", birth);
+    map.set("private-key-file", told.key.file.as_str());
+    for one in &told.peers {
+        map.push("peers", peer(one));
+    }
+}
+
+fn peer(o: &TunnelPeer) -> Map {
+    let mut map = Map::default();
+    map.set("public-key", o.public_key.to_string());
+    if let Some(endpoint) = &o.endpoint {
+        map.set("endpoint", endpoint.as_str());
+    }
+    if o.keepalive != 0 {
+        map.set("keepalive", format!("{}s", o.keepalive));
+    }
+    if let Some(key) = &o.preshared_key {
+        map.set("preshared-key-file", key.file.as_str());
+    }
+    match o.allowed_ips.is_empty() {
+        true => map.set("allowed-ips", "none"),
+        false => o.allowed_ips.iter().for_each(|net| map.push("allowed-ips", net.to_string())),
+    }
+    map
 }
 
 /// What differs from a bridge as netyard makes it.

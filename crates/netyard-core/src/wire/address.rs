@@ -42,12 +42,22 @@ pub fn read(place: &Place, names: &Names, message: &[u8]) -> Option<Address> {
 
 /// The same, whoever's it is; none where a lease gave it, or the kernel made it by itself.
 pub fn read_static(place: &Place, names: &Names, message: &[u8]) -> Option<Address> {
+    read_permanent(place, names, message).filter(|address| !is_of_kernel(address))
+}
+
+/// The same, with those that look like the kernel's own ([`is_of_kernel`]).
+pub fn read_permanent(place: &Place, names: &Names, message: &[u8]) -> Option<Address> {
     let (address, _, flags) = whole(place, names, message)?;
-    let of_kernel = match address.net.addr() {
+    (flags & IFA_F_PERMANENT != 0).then_some(address)
+}
+
+/// True for one that the kernel makes by itself on most interfaces; of a WireGuard
+/// interface somebody made it.
+pub fn is_of_kernel(address: &Address) -> bool {
+    match address.net.addr() {
         IpAddr::V4(own) => own.is_loopback(),
         IpAddr::V6(own) => own.is_loopback() || own.is_unicast_link_local(),
-    };
-    (flags & IFA_F_PERMANENT != 0 && !of_kernel).then_some(address)
+    }
 }
 
 /// Who made it, as it says itself (`IFA_PROTO`); 0 where it does not.

@@ -142,9 +142,8 @@ impl Published {
 
     /// Binds a namespace that somebody else published to a file of the yard's, and makes
     /// a link of the name that is there. It is the same namespace all the time.
-    pub fn take_over(&self, name: &str, ns: BorrowedFd<'_>) -> io::Result<()> {
-        let (path, link) =
-            (self.file(Sort::Net, name), Path::new(Sort::Net.public_dir()).join(name));
+    pub fn take_over(&self, sort: Sort, name: &str, ns: BorrowedFd<'_>) -> io::Result<()> {
+        let (path, link) = (self.file(sort, name), Path::new(sort.public_dir()).join(name));
         if fs::read_link(&link).is_ok_and(|to| to == path) {
             return Ok(());
         }
@@ -152,7 +151,7 @@ impl Published {
         let source = format!("/proc/thread-self/fd/{}", ns.as_raw_fd());
         rustix::mount::mount_bind(source, &path)?;
         // The link first under another name, so that the name is never missing for long.
-        let fresh = Path::new(Sort::Net.public_dir()).join(format!(".{name}"));
+        let fresh = Path::new(sort.public_dir()).join(format!(".{name}"));
         gone(fs::remove_file(&fresh))?;
         symlink(&path, &fresh)?;
         match rustix::mount::unmount(&link, UnmountFlags::DETACH) {
@@ -164,10 +163,9 @@ impl Published {
 
     /// Gives a namespace that was taken over back: its name is a file of its own again. What
     /// was not taken over stays as it is.
-    pub fn give_back(&self, name: &str) -> io::Result<()> {
-        let (path, link) =
-            (self.file(Sort::Net, name), Path::new(Sort::Net.public_dir()).join(name));
-        let fresh = Path::new(Sort::Net.public_dir()).join(format!(".{name}"));
+    pub fn give_back(&self, sort: Sort, name: &str) -> io::Result<()> {
+        let (path, link) = (self.file(sort, name), Path::new(sort.public_dir()).join(name));
+        let fresh = Path::new(sort.public_dir()).join(format!(".{name}"));
         gone(fs::remove_file(&fresh))?;
         if fs::read_link(&link).is_ok_and(|to| to == path) {
             fs::remove_file(&link)?;

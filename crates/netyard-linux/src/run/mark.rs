@@ -5,9 +5,13 @@
 //! the kernel takes no such word later: the record names it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 use netyard_core::plan::{Op, Signs};
-use netyard_core::state::{Object, Place};
+use netyard_core::state::{Namespace, Object, Place};
 use netyard_core::wire::Request;
 
 use super::send::{is_gone, refused, refused_by_system};
@@ -15,6 +19,7 @@ use super::{Failed, Run};
 use crate::adopt::Space;
 use crate::error::Error;
 use crate::netlink::{self, Batch};
+use crate::netns::Sort;
 
 impl Run<'_> {
     /// Marks of one batch. What is not there any more has no mark to be taken back.
@@ -64,11 +69,8 @@ impl Run<'_> {
         for &index in own {
             let Some(op @ Op::Mark { object, to, .. }) = ops.get(index) else { continue };
             if let Object::Namespace(o) = object {
-                let moved = match is_ours(to) {
-                    true => self.published.take_over(&o.netns, space.fd()),
-                    false => self.published.give_back(&o.netns),
-                };
-                failed.extend(moved.err().map(|error| Failed {
+                let renamed = self.rename(o, is_ours(to), space.fd());
+                failed.extend(renamed.err().map(|error| Failed {
                     index,
                     error: refused_by_system(op, error),
                     partly: true,
@@ -92,6 +94,20 @@ impl Run<'_> {
             Err(error) => failed.extend(whole(refused_by_system(first, error))),
         }
         failed
+    }
+
+    /// The names of a namespace and of its host name become the yard's, or somebody's again.
+    fn rename(&self, o: &Namespace, ours: bool, net: BorrowedFd<'_>) -> io::Result<()> {
+        if !ours {
+            self.published.give_back(Sort::Net, &o.netns)?;
+            return self.published.give_back(Sort::Uts, &o.netns);
+        }
+        self.published.take_over(Sort::Net, &o.netns, net)?;
+        if o.hostname.is_none() {
+            return Ok(());
+        }
+        let uts = File::open(Path::new(Sort::Uts.public_dir()).join(&o.netns))?;
+        self.published.take_over(Sort::Uts, &o.netns, uts.as_fd())
     }
 
     /// What the kernel is told of one object; none where there is nothing to tell.

@@ -10,7 +10,7 @@ use crate::{live, ui};
 
 /// Write the yard's file of what runs on this host already
 ///
-/// Reads bridges, VLANs, cables into namespaces that have names, addresses, routes and
+/// Reads bridges, VLANs, WireGuard, cables into namespaces that have names, addresses, routes and
 /// forwarding, whoever made them. The file goes to stdout, or where `--output` says; what
 /// cannot be said in it goes to stderr. Nothing is changed: `netyard up --adopt` takes over
 /// what the file says.

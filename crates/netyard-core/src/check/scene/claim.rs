@@ -1,6 +1,7 @@
 //! Whether a file of another manager is about an interface.
 
 use crate::facts::{NetworkFile, Unmanaged};
+use crate::name::glob;
 
 /// An interface as `[Match]` sees it.
 #[derive(Clone, Copy, Debug)]
@@ -55,31 +56,6 @@ impl Unmanaged {
                 _ => false,
             }
         })
-    }
-}
-
-/// `*` and `?`, as in a shell; sets in brackets count as any one character.
-fn glob(pattern: &str, word: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => word.is_empty(),
-        Some('*') => {
-            let after = rest.as_str();
-            glob(after, word)
-                || word.char_indices().any(|(at, c)| glob(after, &word[at + c.len_utf8()..]))
-        }
-        Some('[') => match rest.as_str().split_once(']') {
-            Some((_, after)) => {
-                let mut word = word.chars();
-                word.next().is_some() && glob(after, word.as_str())
-            }
-            None => false,
-        },
-        Some(c) => {
-            let mut word = word.chars();
-            word.next().is_some_and(|one| c == '?' || one == c)
-                && glob(rest.as_str(), word.as_str())
-        }
     }
 }
 
