@@ -5,7 +5,7 @@ mod ends;
 mod paper;
 mod tunnel;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -185,8 +185,29 @@ fn gather(
         proc.visit(space.fd.as_fd());
         settings(&proc, space, found)?;
     }
+    let own = spaces.iter().filter(|space| !is_others(yard, space));
+    found.left_out.extend(processes(own)?);
     found.left_out.extend(adopt::papers(&paper::read(), &found.state));
     Ok(())
+}
+
+/// What runs in namespaces that have names: nobody's service, and gone with the yard.
+fn processes<'s>(spaces: impl Iterator<Item = &'s Space>) -> io::Result<Vec<String>> {
+    let mut places = BTreeMap::new();
+    for space in spaces.filter(|space| space.place != Place::Host) {
+        places.insert(rustix::fs::fstat(&space.fd)?.st_ino, &space.place);
+    }
+    let mut names: BTreeMap<&Place, BTreeSet<String>> = BTreeMap::new();
+    for one in crate::process::inside(&places.keys().copied().collect())? {
+        if let Some(place) = places.get(&one.net) {
+            names.entry(place).or_default().insert(one.name);
+        }
+    }
+    let line = |(place, names): (&Place, BTreeSet<String>)| {
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        format!("{place}: what runs there ({names}): it goes on, and ends with `netyard down`")
+    };
+    Ok(names.into_iter().map(line).collect())
 }
 
 /// A namespace that has a name.

@@ -121,14 +121,23 @@ alone! { Root, fn what_is_not_in_the_file_is_said_and_so_is_what_never_happens()
     out("nft add rule ip nat post ip saddr 10.9.0.0/24 oifname eth9 counter snat to 192.0.2.2
          nft add rule ip nat post ip saddr 10.9.1.0/24 oifname eth9 snat to 192.0.2.3");
     let before = out("nft -a list ruleset | sed 's/packets .* bytes [0-9]*//'");
+    out("mkdir -p /etc/systemd/network; printf '[NetDev]\\nName=br0\\nKind=bridge\\n' >/etc/systemd/network/b.netdev");
+    let mut sleeps = Command::new("ip").args(["netns", "exec", "b", "sleep", "1000"]).spawn().expect("ip");
+    let there = "until ip netns pids b | xargs -r -I% cat /proc/%/comm | grep sleep; do :; done";
+    out(&format!("timeout 60 sh -c '{there}'"));
     let site = Site::new("yard: empty\n");
     let said = site.run("adopt --yard mine");
+    sleeps.kill().expect("a child");
+    sleeps.wait().expect("a child");
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.contains("host: nftables, table ip nat (3 rules): it stays as it is"), "{said}");
     let never = "host: ip nat post handle 3: `snat ip to 192.0.2.2` never happens: ip nat post handle 2 says `masquerade` of the same packets before it";
     assert!(said.contains(never), "{said}");
     assert!(!said.contains("192.0.2.3"), "{said}");
+    let file = "/etc/systemd/network/b.netdev: networkd makes br0 by it, and goes on to";
+    assert!(said.contains(file), "{said}");
+    assert!(said.contains("b: what runs there (sleep): it goes on"), "{said}");
     assert!(!text.contains("192.0.2"), "{text}");
     assert_eq!(out("nft -a list ruleset | sed 's/packets .* bytes [0-9]*//'"), before);
 }}
@@ -201,4 +210,34 @@ alone! { Root, fn a_mark_that_the_kernel_refuses_takes_the_others_back() {
         assert_eq!(marks(), before, "{fault}: {said}");
     }
     assert!(refused > 10, "only {refused} marks were refused");
+}}
+
+alone! { Root, fn what_hangs_on_another_yards_bridge_is_left_out_and_the_rest_taken() {
+    let other = Site::new("yard: other\nnetworks: { lan: { bridge: brx, prefix: 10.8.0.0/24, host: { address: 10.8.0.1/24 } } }\n");
+    other.ok("up");
+    out("ip netns add a; ip -n a link set lo up
+         ip link add p type veth peer name eth0 netns a; ip link set p master brx up
+         ip -n a link set eth0 up; ip -n a address add 10.8.0.9/24 dev eth0
+         ip link add br0 type bridge; ip link set br0 up
+         ip link add q type veth peer name eth1 netns a; ip link set q master br0 up
+         ip -n a link set eth1 up; ip -n a address add 10.9.0.9/24 dev eth1");
+    let before = seen_when(is_settled);
+    let site = Site::new("yard: empty\n");
+    let said = site.run("adopt --yard mine -o mine.yaml");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    let text = std::fs::read_to_string(site.path().join("mine.yaml")).expect("a file");
+    assert!(said.contains("veth host:p: it is a port of host:brx, which is not in the file"), "{said}");
+    assert!(said.contains("veth a:eth0: its other end, host:p, is not in the file"), "{said}");
+    assert!(!text.contains("brx") && !text.contains("eth0") && text.contains("eth1"), "{text}");
+    let lost = lost_during("a", "10.8.0.1", || drop(site.ok("up --adopt -f mine.yaml")));
+    assert!(lost.is_empty(), "{lost:?}");
+    site.ok("plan --check -f mine.yaml");
+    other.ok("plan --check");
+    let after = seen_when(|all| differences(&before, all, &["mine.fabric"]).is_empty());
+    let differs = differences(&before, &after, &["mine.fabric"]);
+    assert!(differs.is_empty(), "{differs:#?}\n{text}");
+    out("ip netns exec a ping -n -c1 -W2 10.8.0.1");
+    site.ok("down -f mine.yaml");
+    other.ok("plan --check");
+    other.ok("down");
 }}

@@ -39,6 +39,7 @@ mod ui;
 mod uplink;
 mod vm_adopt;
 mod vm_boot;
+mod vm_consumer;
 mod vm_container;
 mod vm_container_boot;
 mod vm_explain;
