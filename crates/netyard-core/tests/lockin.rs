@@ -191,6 +191,9 @@ nodes:
     let (_, papers) = written("hostapd", &yard, "net\nwpa_passphrase=x");
     let [paper] = &*papers.files else { panic!("{papers:?}") };
     assert!(paper.text.contains("'a '\\''b'"), "{}", paper.text);
+    // Nobody else reads it where hostapd does, and its socket has a directory.
+    let makes = "# umask 077; mkdir -p /run/hostapd-host && { cat ";
+    assert!(paper.text.contains(makes), "{}", paper.text);
     let lines: Vec<&str> = paper.text.lines().filter(|line| !line.starts_with('#')).collect();
     let known = |line: &&str| {
         line.split_once('=').is_some_and(|(key, _)| {

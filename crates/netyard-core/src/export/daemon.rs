@@ -48,12 +48,13 @@ fn access_points(subject: &Subject<'_>, papers: &mut Papers) {
             }
         }
         let inside = subject.inside(&process.place);
+        let made = directories(&text, &HOSTAPD, &process.place).unwrap_or_default();
         let notes = match secret {
-            None => vec![format!("Run as: {inside}hostapd {path}")],
+            None => vec![format!("Run as: {made}{inside}hostapd {path}")],
             Some(file) => vec![
                 format!("Its passphrase is the first line of {file}, and not in here. Run as:"),
                 format!(
-                    "{{ cat {path}; printf 'wpa_passphrase=%s\\n' \"$(head -n 1 {})\"; }} >/run/{name}.conf",
+                    "umask 077; {made}{{ cat {path}; printf 'wpa_passphrase=%s\\n' \"$(head -n 1 {})\"; }} >/run/{name}.conf",
                     quoted(&file)
                 ),
                 format!("{inside}hostapd /run/{name}.conf"),
@@ -73,7 +74,7 @@ fn daemons(target: &Target, subject: &Subject<'_>, papers: &mut Papers) {
         let Object::Process(process) = object else { continue };
         let Some(file) = process.files.iter().find(|file| file.name == name) else { continue };
         let path = path_of(&process.place, &name);
-        let head = head(target, subject, process, &path);
+        let head = head(target, subject, process, &path, &file.content);
         let text = placed(&file.content, target, &process.place);
         papers.file(path, format!("{head}{text}"), 0o644);
         papers.take(object);
@@ -81,12 +82,24 @@ fn daemons(target: &Target, subject: &Subject<'_>, papers: &mut Papers) {
 }
 
 /// Where a process runs, and how it is started there.
-fn head(target: &Target, subject: &Subject<'_>, process: &Process, path: &str) -> String {
+fn head(
+    target: &Target,
+    subject: &Subject<'_>,
+    process: &Process,
+    path: &str,
+    content: &str,
+) -> String {
     let words: Vec<String> = process.program.words().into_iter().map(quoted).collect();
     let words = words.join(" ").replace(&format!("{{dir}}/{}.conf", target.word), path);
+    let made = directories(&format!("{words}{content}"), target, &process.place);
+    let made = made.unwrap_or_default();
     let command = placed(&words, target, &process.place);
     let what = format!("{} of {} in", target.word, process.place);
-    subject.head(target, &what, &[format!("Run as: {}{command}", subject.inside(&process.place))])
+    subject.head(
+        target,
+        &what,
+        &[format!("Run as: {made}{}{command}", subject.inside(&process.place))],
+    )
 }
 
 /// A file's path: in a directory of its node, the host's at the top.
@@ -100,8 +113,22 @@ fn path_of(place: &Place, name: &str) -> String {
 
 /// A text with the directories that a daemon has on a host of its own.
 fn placed(text: &str, target: &Target, place: &Place) -> String {
+    let [dir, data] = own(target, place);
+    text.replace("{dir}", &dir).replace("{data}", &data)
+}
+
+/// What is gone after a boot, and what is not.
+fn own(target: &Target, place: &Place) -> [String; 2] {
     let own = format!("{}-{}", target.word, one_line(&place.to_string()));
-    text.replace("{dir}", &format!("/run/{own}")).replace("{data}", &format!("/var/lib/{own}"))
+    [format!("/run/{own}"), format!("/var/lib/{own}")]
+}
+
+/// The command that makes those of them that a text names, which no daemon does.
+fn directories(text: &str, target: &Target, place: &Place) -> Option<String> {
+    let both = ["{dir}", "{data}"].into_iter().zip(own(target, place));
+    let named = both.filter(|(word, _)| text.contains(word)).map(|(_, path)| quoted(&path));
+    let named: Vec<String> = named.collect();
+    (!named.is_empty()).then(|| format!("mkdir -p {} && ", named.join(" ")))
 }
 
 /// What netyard itself serves can be said to dnsmasq, too.
@@ -110,10 +137,12 @@ fn served(subject: &Subject<'_>, papers: &mut Papers) {
         for network in &serving.served.networks {
             let path = path_of(&serving.place, &format!("{}.conf", network.network));
             let what = format!("What is served on network {} of", network.network);
+            let text = dnsmasq::configuration(network);
+            let made = directories(&text, &DNSMASQ, &serving.place).unwrap_or_default();
             let command = format!("dnsmasq --keep-in-foreground --conf-file={path}");
-            let command = format!("Run as: {}{command}", subject.inside(&serving.place));
+            let command = format!("Run as: {made}{}{command}", subject.inside(&serving.place));
             let head = subject.head(&DNSMASQ, &what, &[command]);
-            let text = placed(&dnsmasq::configuration(network), &DNSMASQ, &serving.place);
+            let text = placed(&text, &DNSMASQ, &serving.place);
             papers.file(path, format!("{head}{text}"), 0o644);
         }
         let process = serving.process();
