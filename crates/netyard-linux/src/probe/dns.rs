@@ -11,6 +11,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use super::Shot;
 use super::echo::fresh_id;
 use super::engine::{Driver, Step, Watch};
+use super::socket::is_stale;
 use super::udp::{connected, said};
 
 /// A question that is waited for.
@@ -70,6 +71,11 @@ impl Driver for Ask {
             Ok(question) => question,
             Err(why) => return Ok(Step::Done(Seen::Unsent(why.clone()))),
         };
+        if let Some(socket) = &self.socket
+            && is_stale(shot, socket)?
+        {
+            self.socket = None;
+        }
         if self.socket.is_none() {
             let socket = connected(shot, self.port)?;
             watch.add(&socket, 0, false)?;

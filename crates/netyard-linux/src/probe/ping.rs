@@ -9,7 +9,7 @@ use netyard_core::expect::Seen;
 use super::Shot;
 use super::echo;
 use super::engine::{Driver, Step, Watch};
-use super::socket::{address, complaint, open, seen};
+use super::socket::{address, complaint, is_stale, open, seen};
 
 /// Bytes of a request's message: 84 with the IPv4 header, as `ping` has it.
 const LENGTH: usize = 64;
@@ -26,6 +26,11 @@ pub(super) struct Ping {
 impl Driver for Ping {
     fn fire(&mut self, shot: &Shot, watch: &mut Watch<'_>) -> io::Result<Step> {
         let ipv6 = shot.to.is_ipv6();
+        if let Some(socket) = &self.socket
+            && is_stale(shot, socket)?
+        {
+            self.socket = None;
+        }
         if self.socket.is_none() {
             let socket = open(shot, echo::SORT)?;
             echo::only_replies(&socket, ipv6)?;

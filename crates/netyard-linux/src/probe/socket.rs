@@ -64,6 +64,20 @@ pub(super) fn address(shot: &Shot, socket: &OwnedFd, port: u16) -> io::Result<So
     }
 }
 
+/// True where the kernel would send from another address by now than the one that a
+/// connected socket has: it chooses once, and addresses come later than probes begin.
+pub(super) fn is_stale(shot: &Shot, socket: &OwnedFd) -> io::Result<bool> {
+    /// Any port does, to ask for the way (discard, RFC 863).
+    const DISCARD: u16 = 9;
+    let own = |socket: &OwnedFd| {
+        let name = rustix::net::getsockname(socket)?;
+        Ok::<_, io::Error>(SocketAddr::try_from(name)?.ip())
+    };
+    let asked = open(shot, Sort::Udp)?;
+    rustix::net::connect(&asked, &address(shot, &asked, DISCARD)?)?;
+    Ok(own(&asked)? != own(socket)?)
+}
+
 /// Sets an option that is a whole number.
 pub(super) fn set(socket: &OwnedFd, level: i32, name: i32, value: i32) -> io::Result<()> {
     set_bytes(socket, level, name, &value.to_ne_bytes())

@@ -11,7 +11,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use super::Shot;
 use super::echo::fresh_id;
 use super::engine::{Driver, Step, Watch};
-use super::socket::{Sort, address, complaint, open, seen};
+use super::socket::{Sort, address, complaint, is_stale, open, seen};
 
 /// What a probe's datagram begins with.
 const WORD: &[u8; 12] = b"netyard echo";
@@ -61,6 +61,11 @@ pub(super) fn said(shot: &Shot, socket: &OwnedFd) -> Step {
 
 impl Driver for Echo {
     fn fire(&mut self, shot: &Shot, watch: &mut Watch<'_>) -> io::Result<Step> {
+        if let Some(socket) = &self.socket
+            && is_stale(shot, socket)?
+        {
+            self.socket = None;
+        }
         if self.socket.is_none() {
             let socket = connected(shot, self.port)?;
             watch.add(&socket, 0, false)?;

@@ -265,3 +265,61 @@ alone! { Root, fn each_container_of_a_host_has_a_prefix_of_its_own() {
     assert!(!routes.contains("fd00:4200"), "{routes}");
     assert!(!sh("ip -n server -6 route").contains("fd00:4200"));
 }}
+
+/// Two routed prefixes: `box` has its /64 of a /48 that is routed to the machine for good,
+/// `laptop` one of what `gw` is given. Both boot, the second with users of its own.
+const CONTAINERS: &str = r#"
+  far: { interfaces: { eth0: { network: internet, address: "2001:db8:ffff::80/64", gateway: "isp:net" } } }
+  laptop:
+    container: { root: ROOT/laptop, private-users: true, boot: true, stop: SIGUSR2, ready: { tcp: 80 } }
+    interfaces: { eth0: { network: lan, address: ra } }
+  box:
+    container: { root: ROOT/box, boot: true, stop: SIGUSR2, ready: { tcp: 80 } }
+    interfaces: { eth0: { network: own, address: ra } }
+"#;
+
+alone! { Machine, fn containers_that_boot_have_a_routed_prefix_each() {
+    let text = text("boots", "netyard", "2001:db8:4200::/40", "56", "1h");
+    let of_box = text.lines().find(|line| line.starts_with("  box:")).expect("a node").to_owned();
+    let mut text = text.replace(&of_box, "");
+    for node in ["  far:", "  laptop:"] {
+        let line = text.lines().find(|line| line.starts_with(node)).expect("a node").to_owned();
+        text = text.replace(&line, "");
+    }
+    let own = "  own: { prefix: \"2001:db8:77:1::/64\", serve: isp, ra: on }\nnodes:";
+    let dead_end = "    routes: [{ to: \"2001:db8:77::/48\", unreachable: true }]\n    interfaces:\n      own: { network: own, address: \"2001:db8:77:1::1/64\" }\n      net:";
+    text = text.replacen("nodes:", own, 1).replacen("    interfaces:\n      net:", dead_end, 1);
+    let site = Site::new("");
+    let root = site.path().to_str().expect("text").to_owned();
+    for tree in ["laptop", "box"] {
+        crate::guest::tree(&site.path().join(tree));
+        crate::guest::boots(&site.path().join(tree), "httpd -p 80 -h /etc");
+    }
+    site.file(&(text + &CONTAINERS.replace("ROOT", &root)));
+    site.ok("up");
+    site.ok("plan --check");
+    for (node, begin) in [("laptop", "2001:db8:4200:0:"), ("box", "2001:db8:77:1:")] {
+        // What is asked inside is busybox's.
+        let line = format!("exec {node} -- ip -6 addr show dev eth0");
+        let text = until(&site, &line, |text| text.contains(&format!("inet6 {begin}")));
+        let at = text.find(&format!("inet6 {begin}")).expect("it") + "inet6 ".len();
+        let address = text[at..].split('/').next().expect("an address").to_owned();
+        // Out and in, without any translation.
+        let line = format!("exec far -- wget -T5 -qO- http://[{address}]/os-release");
+        until(&site, &line, |text| text.contains("ID=tiny"));
+        reaches(&site, "far", &address);
+    }
+    // One container reaches the other by its routed address.
+    let text = site.ok("exec laptop -- ip -6 addr show dev eth0");
+    let at = text.find("inet6 2001:db8:4200:0:").expect("it") + "inet6 ".len();
+    let other = text[at..].split('/').next().expect("an address");
+    site.ok(&format!("exec box -- ping6 -c1 -W5 {other}"));
+    // What nobody has of either goes nowhere.
+    for nobody in ["2001:db8:77:55::1", "2001:db8:4200:55::1"] {
+        let lost = site.run(&format!("exec far -- ping -6 -c1 -W5 {nobody}"));
+        let lost = String::from_utf8_lossy(&lost.stdout).into_owned();
+        assert!(lost.contains("nreachable") && !lost.contains("exceeded"), "{lost}");
+    }
+    site.ok("down");
+    assert_eq!(site.processes(), [] as [std::path::PathBuf; 0]);
+}}

@@ -97,6 +97,10 @@ alone! { User, fn a_router_for_mesh_nodes_lets_through_one_way() {
 /// Babel's time to find another way, and more: hellos come every second.
 const BABEL: Duration = Duration::from_secs(90);
 
+alone! { User, fn every_container_has_a_routed_prefix() {
+    keeps_its_promises("routed-ipv6");
+} }
+
 alone! { User, fn a_client_finds_another_way_when_a_gateway_is_lost() {
     a_gateway_is_lost(&Site::of_example("freifunk-gateway"), tree(Path::new("/run")));
 }}

@@ -230,3 +230,36 @@ fn a_bridged_container_has_addresses_of_the_lans_own_servers() {
     unchanged(&before);
     sh(&format!("kill $(cat {}/pid); ip link del enp6s0; ip netns del street", room.0.display()));
 }
+
+#[test]
+#[ignore = "needs the VM tier: machined"]
+fn a_container_with_users_of_its_own_is_a_machine_as_others_are() {
+    let _alone = machine();
+    let before = world();
+    let room = Room::new("users");
+    let mut inside = before.clone();
+    inside.insert(room.0.display().to_string());
+    let tree = room.0.join("web");
+    guest::tree(&tree);
+    let site = Site::new(format!(
+        "yard: users\nnetworks: {{ lan: {{ host: {{ address: 10.4.0.1/24 }} }} }}\nnodes:\n  web:\n    container: {{ root: {}, private-users: true, \
+         command: [httpd, -f, -p, \"80\", -h, /etc], ready: {{ tcp: 80 }}, limits: {{ memory: 64M }} }}\n    \
+         interfaces: {{ eth0: {{ network: lan, address: 10.4.0.2/24, gateway: 10.4.0.1 }} }}\n",
+        tree.display()
+    ));
+    site.ok("up");
+    site.ok("plan --check");
+    sh("busybox wget -qO- http://10.4.0.2/os-release | grep -q tiny");
+    assert!(sh("machinectl list --no-legend").contains("users-web"));
+    let leader = sh("machinectl show users-web -p Leader --value");
+    let uid = sh(&format!("awk '/^Uid:/ {{ print $2 }}' /proc/{}/status", leader.trim()));
+    assert!(uid.trim().parse::<u32>().expect("a number") >= 1 << 16, "{uid}");
+    let limit = sh("cat /sys/fs/cgroup/machine.slice/machine-users\\\\x2dweb.scope/memory.max");
+    assert_eq!(limit.trim(), "67108864");
+    assert_eq!(site.ok("exec web -- id -u").trim(), "0");
+    kill_nspawn("users-web");
+    until("its page", "busybox wget -qO- http://10.4.0.2/os-release");
+    site.ok("down");
+    unchanged(&inside);
+    sh(&format!("test $(stat -c %u {}/etc/passwd) = 0", tree.display()));
+}
