@@ -21,7 +21,7 @@ const fn package(shown_by: &'static str, name: &'static str) -> Package {
     Package { shown_by, name }
 }
 
-const PACKAGES: [Package; 35] = [
+const PACKAGES: [Package; 36] = [
     // the tests that run natively
     package("ip", "iproute2"),
     package("ping", "iputils-ping"),
@@ -50,6 +50,8 @@ const PACKAGES: [Package; 35] = [
     package("ufw", "ufw"),
     package("firewalld", "firewalld"),
     package("dbus-daemon", "dbus-daemon"),
+    // who may hold an interface
+    package("NetworkManager", "network-manager"),
     // networks that libvirt makes
     package("libvirtd", "libvirt-daemon"),
     package("virsh", "libvirt-clients"),

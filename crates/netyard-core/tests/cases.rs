@@ -83,6 +83,7 @@ fn facts(case: &Path) -> Facts {
                         lease: value("lease=").map(|n| n.parse().expect("seconds")),
                         wireless: words.contains(&"wireless"),
                         borrowed: words.contains(&"borrowed"),
+                        profile: value("profile=").map(str::to_owned),
                     },
                 );
             }

@@ -161,9 +161,7 @@ fn holder(interface: &RadioInterface) -> Option<&'static str> {
             return Some(program);
         }
     }
-    let state = format!("/run/NetworkManager/devices/{}", interface.index);
-    let state = fs::read_to_string(state).ok()?;
-    state.contains("connection-uuid=").then_some("NetworkManager")
+    crate::facts::active_profile(interface.index).map(|_| "NetworkManager")
 }
 
 /// By what a radio is turned off (rfkill(8), in sysfs).

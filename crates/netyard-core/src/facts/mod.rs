@@ -197,6 +197,9 @@ pub struct HostInterface {
     pub wireless: bool,
     /// True when it is this yard's port, or lent to a node of it.
     pub borrowed: bool,
+    /// The profile by which NetworkManager has set it up; none where that leaves it alone,
+    /// or only looks on.
+    pub profile: Option<String>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Who claims interfaces: systemd-networkd by its `.network` files,
 //! NetworkManager unless it is told not to.
 
+use std::fs;
 use std::path::Path;
 
 use netyard_core::facts::{NetworkFile, Unmanaged};
@@ -94,4 +95,25 @@ pub(super) fn unmanaged() -> Vec<Unmanaged> {
         }
     }
     found
+}
+
+/// Where NetworkManager keeps profiles.
+const PROFILES: [&str; 3] = [
+    "/run/NetworkManager/system-connections",
+    "/etc/NetworkManager/system-connections",
+    "/usr/lib/NetworkManager/system-connections",
+];
+
+/// The profile by which NetworkManager has set up the interface of that number; none where
+/// that leaves it alone, or has made up a profile of what others did (`external`).
+pub(crate) fn active_profile(index: u32) -> Option<String> {
+    let device = text(&Path::new("/run/NetworkManager/devices").join(index.to_string()))?;
+    let uuid = device.lines().find_map(|line| line.strip_prefix("connection-uuid="))?.to_owned();
+    let files = PROFILES.iter().filter_map(|directory| fs::read_dir(directory).ok());
+    let mut profiles = files.flatten().flatten().filter_map(|file| text(&file.path()));
+    let is_it = |profile: &String| profile.lines().any(|line| line == format!("uuid={uuid}"));
+    let Some(profile) = profiles.find(is_it) else { return Some(uuid) };
+    let has = |word: &str| profile.lines().any(|line| line == word);
+    let name = profile.lines().find_map(|line| line.strip_prefix("id="));
+    (!has("external=true")).then(|| name.map_or(uuid, str::to_owned))
 }

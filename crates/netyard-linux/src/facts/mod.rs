@@ -27,6 +27,7 @@ use crate::netlink::{Batch, Protocol, Socket};
 use crate::netns::{self, Worker};
 use crate::sysctl::Proc;
 
+pub(crate) use claims::active_profile;
 pub(crate) use listeners::{port_owner, udp_owner};
 pub(crate) use survey::survey;
 pub use survey::survey_host;
@@ -58,6 +59,7 @@ pub(crate) fn gather(yard: &YardName, kinds: &BTreeSet<String>) -> Result<Facts,
                 mtu: one.mtu,
                 mac: one.mac,
                 borrowed: borrowed(one),
+                profile: claims::active_profile(one.index),
                 wireless: Path::new("/sys/class/net")
                     .join(&one.kernel_name)
                     .join("phy80211")

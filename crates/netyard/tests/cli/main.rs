@@ -24,6 +24,7 @@ mod guest;
 mod hostile;
 mod import;
 mod libvirtd;
+mod manager;
 mod metrics;
 mod need;
 mod pure;

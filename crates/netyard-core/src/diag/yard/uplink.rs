@@ -143,3 +143,20 @@ pub fn upstream_collides(
         .at(span, format!("which the host now reaches through `{interface}`"))
         .hint("give the network another prefix, or `netyard down` while you are there")
 }
+
+/// NetworkManager has set an interface up that is to be the yard's; `ours`: it is already,
+/// and both may undo what the other did.
+pub fn manager_has(name: &str, profile: &str, ours: bool, span: Span) -> Diagnostic {
+    let message = format!("`{name}` is NetworkManager's: its profile `{profile}` is active there");
+    let found = match ours {
+        false => Diagnostic::error("interface-held", message),
+        true => Diagnostic::warning("interface-held", message),
+    };
+    found
+        .at(span, "it would set it up again whenever it sees fit")
+        .hint(format!("`nmcli device set {name} managed no` takes it from NetworkManager until the machine boots"))
+        .hint(format!(
+            "for good: `unmanaged-devices=interface-name:{name}` below `[keyfile]` in \
+             `/etc/NetworkManager/conf.d/netyard.conf`, then `nmcli general reload`"
+        ))
+}

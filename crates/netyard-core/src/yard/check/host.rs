@@ -7,7 +7,7 @@ use super::super::segment::Segments;
 use super::super::wireguard;
 use crate::diag::yard as diag;
 use crate::diag::{Report, Span};
-use crate::facts::Facts;
+use crate::facts::{Facts, HostInterface};
 use crate::interface::{Engine, Kind};
 use crate::name::InterfaceName;
 use crate::spec::WaySpec;
@@ -37,6 +37,9 @@ pub(super) fn physical(cast: &Cast<'_>, facts: &Facts, report: &mut Report) {
             None => {
                 let names = facts.host_interfaces.keys().map(InterfaceName::as_str);
                 report.push(diag::host_interface_unknown(name.as_str(), span, names));
+            }
+            Some(HostInterface { profile: Some(profile), borrowed, .. }) => {
+                report.push(diag::manager_has(name.as_str(), profile, *borrowed, span));
             }
             Some(found) if found.has_default_route => {
                 report.push(diag::physical_lockout(name.as_str(), span));

@@ -132,6 +132,9 @@ fn outside_port(
     if let Some(kind) = kind {
         report.push(diag::outside_kind(name, kind, span));
     }
+    if let Some(profile) = &found.profile {
+        report.push(diag::manager_has(name, profile, found.borrowed, span));
+    }
     let is_used = found.has_addresses || found.has_default_route;
     if is_used && !port.is_uplink && !found.borrowed {
         report.push(diag::outside_addresses(name, span));
