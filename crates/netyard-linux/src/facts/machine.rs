@@ -44,10 +44,10 @@ const TRACES: [Trace; 7] = [
     ),
     (
         ManagerName::NetworkManager,
+        // One that is only installed claims nothing.
         &[
-            "/usr/sbin/NetworkManager",
-            "/etc/NetworkManager/NetworkManager.conf",
             "/run/NetworkManager",
+            "/etc/systemd/system/multi-user.target.wants/NetworkManager.service",
         ],
         &["/run/NetworkManager"],
         &[],

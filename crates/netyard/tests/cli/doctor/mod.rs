@@ -31,6 +31,7 @@ for f in /proc/sys/net/bridge/bridge-nf-call-*; do if [ -e $f ]; then echo 0 > $
 echo 0 > /proc/sys/net/ipv4/ip_forward
 echo 'nameserver 198.51.100.1' > /etc/resolv.conf
 for f in /etc/nftables.conf /etc/sysctl.conf; do if [ -e $f ]; then : > $f; fi; done
+rm -f /etc/systemd/system/multi-user.target.wants/NetworkManager.service
 mount -t tmpfs t /etc/sysctl.d 2>/dev/null || true
 if [ -e /etc/firewalld ]; then mkdir /run/firewalld.conf; mount --bind /run/firewalld.conf /etc/firewalld; fi
 ip link add eth0 type veth peer name wire

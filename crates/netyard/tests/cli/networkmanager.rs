@@ -10,12 +10,12 @@ use crate::libvirtd::sh;
 use crate::site::Site;
 
 /// A bus and a NetworkManager, until they are dropped.
-struct Manager([Child; 2]);
+struct NetworkManager([Child; 2]);
 
 const CONFIGURATION: &str = "[main]\nplugins=keyfile\nno-auto-default=*\nauth-polkit=false\n\
     dns=none\nrc-manager=unmanaged\n";
 
-impl Manager {
+impl NetworkManager {
     fn start() -> Self {
         // Where sysfs cannot be written there is no udev to wait for.
         sh("mount -t sysfs -o ro own /sys; mkdir -p /run/dbus /run/netns /var/lib/NetworkManager
@@ -41,7 +41,7 @@ impl Manager {
     }
 }
 
-impl Drop for Manager {
+impl Drop for NetworkManager {
     fn drop(&mut self) {
         for child in &mut self.0 {
             let _ = child.kill();
@@ -65,7 +65,7 @@ fn world() -> String {
 }
 
 alone! { Machine, fn an_interface_that_networkmanager_holds_is_not_taken() {
-    let _manager = Manager::start();
+    let _manager = NetworkManager::start();
     sh("ip netns add street
         for name in eth0 spare; do
             ip link add $name type veth peer name $name netns street; ip link set $name up
