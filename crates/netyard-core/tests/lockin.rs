@@ -144,6 +144,11 @@ networks:
     assert!(!file.text.contains("netyard:network"), "{}", file.text);
     assert!(file.text.contains("<range start='172.16.128.0' end='172.16.255.254'/>"));
     assert!(!papers.beyond.iter().any(|(sort, _)| *sort == "networks of libvirt"), "{papers:?}");
+    // libvirt keeps it, and would refuse to be told again at the next boot.
+    let (_, papers) = written("systemd", &yard, "netyard.yaml");
+    assert!(!papers.files.iter().any(|paper| paper.text.contains("net-define /dev")), "{papers:?}");
+    let said = |line: &String| line.starts_with("libvirt network vnet0: `netyard export libvirt`");
+    assert!(papers.left_out.iter().any(said), "{:?}", papers.left_out);
 }
 
 #[test]

@@ -28,6 +28,10 @@ pub(super) static TARGET: Target = Target {
     write,
 };
 
+/// libvirt keeps its networks: a script that tells it again at every boot would fail.
+const BY_LIBVIRT: &str =
+    "`netyard export libvirt` writes it, for `virsh net-define` and `net-autostart`, once";
+
 fn write(subject: &Subject<'_>, papers: &mut Papers) {
     network::write(subject, papers);
     firewall(subject, papers);
@@ -43,6 +47,10 @@ fn write(subject: &Subject<'_>, papers: &mut Papers) {
                 papers.file(format!("etc/netns/{}/{}", o.netns, o.name), o.content.clone(), 0o644);
             }
             Object::Process(_) => continue,
+            Object::LibvirtNetwork(_) => {
+                papers.leave(object, BY_LIBVIRT);
+                continue;
+            }
             Object::Tunnel(tunnel) if unmade(tunnel) => {
                 papers.leave(object, UNMADE);
                 continue;
@@ -104,7 +112,7 @@ fn is_left(subject: &Subject<'_>, op: &Op) -> bool {
         Op::AddPair { .. } | Op::RemovePair { .. } | Op::Mark { .. } => return true,
     };
     match object {
-        Object::File(_) | Object::Process(_) => false,
+        Object::File(_) | Object::Process(_) | Object::LibvirtNetwork(_) => false,
         Object::Table(table) => table.place != Place::Host,
         Object::Sysctl(sysctl) if sysctl.place == Place::Host => match &sysctl.interface {
             None => false,
