@@ -1,3 +1,4 @@
+use super::reply::{classless, options};
 use super::*;
 
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 9]);
@@ -6,7 +7,7 @@ const GIVEN: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 100);
 
 /// A server that answers a request as it is told.
 fn answer(to: &[u8], sort: MessageType, more: &[DhcpOption]) -> Vec<u8> {
-    let asked = borrowed::Message::new(to).unwrap();
+    let asked = dhcproto::v4::borrowed::Message::new(to).unwrap();
     let none = Ipv4Addr::UNSPECIFIED;
     let mut message = Message::new_with_id(asked.xid(), none, GIVEN, none, none, asked.chaddr());
     message.set_opcode(Opcode::BootReply);
