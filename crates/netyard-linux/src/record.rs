@@ -205,13 +205,23 @@ impl Record {
 
     /// Forgets all that `state` does not have.
     pub fn only(&mut self, state: &State) {
-        self.sysctls.clear();
+        self.only_settings(state);
         self.commands.clear();
         self.tables.clear();
         self.libvirt.clear();
         self.classes = [false; 6];
         self.adopted.retain(|(id, net)| state.get(&Key::Address(id.clone(), *net)).is_some());
         self.add(state);
+    }
+
+    /// Forgets the settings that `state` does not have.
+    pub fn only_settings(&mut self, state: &State) {
+        self.sysctls.clear();
+        for object in state.objects() {
+            if let Object::Sysctl(o) = object {
+                self.sysctls.insert((o.place.clone(), o.interface.clone(), o.key.clone()));
+            }
+        }
     }
 
     /// Forgets what a change noted by [`Self::add`] that was taken back.

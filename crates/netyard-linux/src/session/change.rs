@@ -58,6 +58,8 @@ impl Session {
                 }
             };
             progress(Progress::Verifying);
+            // A setting that was put back is nobody's: it is not asked about again.
+            self.record.get_or_insert_default().only_settings(desired);
             let now = self.look(desired)?.state;
             if !lost || rest.is_some() {
                 break now;
@@ -91,10 +93,15 @@ impl Session {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Error {
         if self.keeps_differences {
-            return error.hint(
+            let error = error.hint(
                 "what was done stays: `netyard plan` shows what differs, `netyard up` tries \
                  again, `netyard down` takes all away",
             );
+            // Nothing was cut off.
+            return match journal.end() {
+                Ok(()) => error,
+                Err(more) => error.others(vec![more.to_string()]),
+            };
         }
         progress(Progress::Undoing);
         let undone = self.run(|run| Ok(run.take_back_all(plans, &mut journal)));

@@ -148,3 +148,64 @@ nodes: { a: { exec: [[ip, link, set, x, mtu, '1400']] }, b: {} }
     site.ok("exec a -- ping -c1 -W1 10.9.0.1");
     site.ok("down");
 }}
+
+alone! { User, fn settings_that_leave_the_file_become_what_they_were() {
+    let bare = "yard: k\nnodes: { a: {}, b: {} }\nlinks: [{ ends: [a:x, b:x], prefix: 10.9.0.0/31 }]\n";
+    let text = "\
+yard: k
+links: [{ ends: [a:x, b:x], prefix: 10.9.0.0/31 }]
+nodes:
+  a: { sysctl: { net.ipv4.tcp_ecn: 1 }, forward: true, interfaces: { x: { sysctl: { ipv4.rp_filter: 2 } } } }
+  b: {}
+";
+    let site = Site::new(bare);
+    let settings = || {
+        let paths = ["tcp_ecn", "ip_forward", "conf/x/rp_filter"].map(|key| format!("/proc/sys/net/ipv4/{key}"));
+        site.ok(&format!("exec a -- cat {}", paths.join(" ")))
+    };
+    site.ok("up");
+    let before = settings();
+    site.file(text);
+    site.ok("up");
+    assert_eq!(settings(), "1\n1\n2\n");
+    site.file(bare);
+    site.ok("up");
+    assert_eq!(settings(), before);
+    site.ok("plan --check");
+    // The command that changes them is killed at any moment.
+    for moment in ["before:0", "after:0", "before:1", "after:1"] {
+        site.file(text);
+        site.ok("up");
+        site.file(bare);
+        site.netyard("up").env("NETYARD_KILL", moment).output().expect("the binary");
+        site.ok("up");
+        assert_eq!(settings(), before, "{moment}");
+        site.ok("plan --check");
+    }
+    site.ok("down");
+}}
+
+alone! { Root, fn settings_of_the_host_that_leave_the_file_become_what_they_were() {
+    let setting = || sh("cat /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/ip_forward");
+    let before = setting();
+    let bare = "yard: k\nnodes: { host: {}, a: {} }\nlinks: [{ ends: [host:x, a:x], prefix: 10.9.0.0/31 }]\n";
+    let set = bare.replace("host: {}", "host: { forward: true, sysctl: { net.ipv4.conf.all.rp_filter: 2 } }");
+    let site = Site::new(&set);
+    site.ok("up");
+    assert_eq!(setting(), "2\n1\n");
+    site.file(bare);
+    site.ok("up");
+    assert_eq!(setting(), before);
+    site.ok("plan --check");
+    for moment in ["before:0", "after:0", "before:1", "after:1"] {
+        site.file(&set);
+        site.ok("up");
+        site.file(bare);
+        site.netyard("up").env("NETYARD_KILL", moment).output().expect("the binary");
+        site.ok("up");
+        assert_eq!(setting(), before, "{moment}");
+        site.ok("plan --check");
+    }
+    site.ok("down");
+    assert_eq!(setting(), before);
+}}
