@@ -431,6 +431,7 @@ impl FakeKernel {
                         && o.destination.addr().is_ipv4()
                         && o.hops.iter().any(|hop| hop.interface == id.name)
                 }
+                Object::Neighbour(o) => o.interface == *id && o.address.is_ipv4(),
                 _ => false,
             });
         }

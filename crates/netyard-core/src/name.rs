@@ -122,6 +122,10 @@ impl InterfaceName {
         if text.len() > INTERFACE_NAME_MAX {
             return Err(BadName("is longer than 15 bytes"));
         }
+        // `__dev_alloc_name` in net/core/dev.c.
+        if text.contains('%') {
+            return Err(BadName("has a `%` in it, for which the kernel puts a number"));
+        }
         if text == "all" || text == "default" {
             return Err(BadName("is taken by the sysctl tree (net.ipv4.conf.all, .default)"));
         }

@@ -300,7 +300,7 @@ impl<'a> Fates<'a> {
         }
     }
 
-    /// The last IPv4 address of an interface takes its IPv4 routes along.
+    /// The last IPv4 address of an interface takes its IPv4 routes and neighbours along.
     fn by_last_address(&mut self) {
         let is_v4 = |object: Option<&'a Object>| match object {
             Some(Object::Address(o)) if o.net.addr().is_ipv4() => Some(o),
@@ -318,9 +318,12 @@ impl<'a> Fates<'a> {
                 continue;
             }
             for next in resting {
-                if let Some(Object::Route(o)) = self.index.actual(next)
-                    && o.destination.addr().is_ipv4()
-                {
+                let follows = match self.index.actual(next) {
+                    Some(Object::Route(o)) => o.destination.addr().is_ipv4(),
+                    Some(Object::Neighbour(o)) => o.address.is_ipv4(),
+                    _ => false,
+                };
+                if follows {
                     let why = Why::Follows { object: format!("the last IPv4 address of {id}") };
                     self.go(next, self.why(next, why));
                 }

@@ -15,7 +15,7 @@
 //!   drivers/net/vrf.c); one that joins a bond must be down (`bond_enslave`:
 //!   EPERM), and one that leaves it is left down (`__bond_release_one`).
 //! * The last IPv4 address of an interface takes all IPv4 routes through it
-//!   (`fib_inetaddr_event`). That an address takes others of its prefix along
+//!   (`fib_inetaddr_event`) and its IPv4 neighbours (`fib_disable_ip`, `arp_ifdown`). That an address takes others of its prefix along
 //!   is prevented by `promote_secondaries`, which an interface has while one
 //!   of its addresses goes or changes.
 //! * An address takes the routes that have it as source (`fib_sync_down_addr`;

@@ -209,3 +209,41 @@ alone! { Root, fn settings_of_the_host_that_leave_the_file_become_what_they_were
     site.ok("down");
     assert_eq!(setting(), before);
 }}
+
+alone! { User, fn neighbours_outlive_the_last_address_of_their_interface() {
+    let text = "\
+yard: k
+networks: { sw: { prefix: 10.9.0.0/24 } }
+nodes:
+  a:
+    interfaces: { eth0: { network: sw } }
+    neighbours:
+      - { address: 10.9.0.99, dev: eth0, mac: \"02:00:00:00:00:99\" }
+      - { address: 10.9.0.98, dev: eth0, proxy: true }
+";
+    let site = Site::new(text);
+    site.ok("up");
+    site.file(&text.replace("/24", "/23"));
+    site.ok("up");
+    site.ok("plan --check");
+    assert!(site.ok("exec a -- ip neigh show nud permanent").contains("10.9.0.99"));
+    assert!(site.ok("exec a -- ip neigh show proxy").contains("10.9.0.98"));
+    site.ok("down");
+}}
+
+alone! { User, fn a_name_with_a_sign_that_the_kernel_counts_by_is_a_name() {
+    let site = Site::new("\
+yard: k
+networks: { sw: { prefix: 10.9.0.0/24 } }
+nodes: { '100%': { interfaces: { 'eth%d': { network: sw, address: 10.9.0.1/24 } } }, b: { interfaces: { 'x%s%n': { network: sw } } } }
+");
+    site.ok("up");
+    site.ok("plan --check");
+    site.ok("exec b -- ping -c1 -W2 10.9.0.1");
+    assert!(site.ok("status").contains("eth%d"));
+    site.ok("down");
+    site.file("yard: k\nnetworks: { sw: { bridge: 'br%d', prefix: 10.9.0.0/24 } }\nnodes: { a: { interfaces: { e: { network: sw } } } }\n");
+    let output = site.run("check");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("has a `%` in it"), "{said}");
+}}
