@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use netyard_core::name::NodeName;
 use netyard_core::state::File;
 
 use crate::state_dir::write_atomically;
@@ -82,6 +83,15 @@ impl Files {
         // Not empty where the user keeps files of their own in it.
         let _ = fs::remove_dir(self.directory(&file.netns));
         self.remove_root();
+        Ok(())
+    }
+
+    /// Removes what netyard wrote for a node that is not there any more.
+    pub fn remove_stale(&self, node: &NodeName, netns: &str) -> io::Result<()> {
+        for (name, content) in self.read(netns)? {
+            let (node, netns) = (node.clone(), netns.to_owned());
+            self.remove(&File { node, netns, name, content })?;
+        }
         Ok(())
     }
 

@@ -278,12 +278,16 @@ impl Session {
     /// qdiscs, only `kinds` are probed.
     pub fn facts(&mut self, kinds: &BTreeSet<String>) -> Result<Facts, Error> {
         self.must_have_record()?;
+        if self.record.is_none() && !self.rootless {
+            // With the state directory lost, notes in the kernel tell what is lent.
+            self.look(&State::default())?;
+        }
         let mut facts = crate::facts::gather(&self.yard, kinds)?;
         facts.recorded_pools = self.record.as_ref().map(|r| r.pools.clone()).unwrap_or_default();
         facts.host_reachable = !self.rootless;
         facts.running = self.record.is_some();
         // What is elsewhere is not seen on the host.
-        let lent = self.record.iter().flat_map(|record| &record.lent);
+        let lent = self.record.iter().flat_map(|record| &record.lent).chain(&self.lent);
         for lent in lent.filter(|lent| !lent.stays) {
             if let Ok(name) = InterfaceName::new(&lent.host_name) {
                 facts.host_interfaces.entry(name).or_insert_with(|| HostInterface {

@@ -178,7 +178,8 @@ impl StateDir {
             }
             // A `down` that we waited for has removed the file: begin again.
             if self.is_current(&file) {
-                write_holder(&mut file).map_err(|e| Error::system(what(), e))?;
+                // On a full disk nobody learns who has it, and all goes on.
+                let _ = write_holder(&mut file);
                 return Ok(Lock { file });
             }
         }

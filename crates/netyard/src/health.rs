@@ -396,10 +396,10 @@ impl View<'_> {
         }
     }
 
-    /// A bridge without ports and a tap that nobody has opened have none either, and
+    /// A bridge without ports and a tap or tun that nobody has opened have none either, and
     /// that is how they are made.
     fn has_no_carrier(&self, interface: &Interface) -> bool {
-        let plugged = !matches!(interface.kind, Kind::Bridge(_) | Kind::Tap(_));
+        let plugged = !matches!(interface.kind, Kind::Bridge(_) | Kind::Tap(_) | Kind::Tun(_));
         plugged && self.pulses.get(&interface.id).is_some_and(|pulse| !pulse.carrier)
     }
 

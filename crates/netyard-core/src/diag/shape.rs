@@ -129,6 +129,20 @@ pub fn group_mac(span: Span, found: &str) -> Diagnostic {
         .hint("begin it with an even number: `02:…` is free for private use")
 }
 
+/// A MAC address that no interface can have (`is_valid_ether_addr`, linux/etherdevice.h).
+pub fn zero_mac(span: Span) -> Diagnostic {
+    Diagnostic::error("zero-mac", "`00:00:00:00:00:00` is the address of no interface")
+        .at(span, "the kernel refuses it")
+        .hint("`02:…` is free for private use; leave `mac` out and netyard derives one")
+}
+
+/// What is to be a word of a file in which words stand apart.
+pub fn bad_word(word: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("bad-word", format!("{word:?} is not one word"))
+        .at(span, "white space and control characters are for other words of the file")
+        .hint("`/etc/hosts` and `resolv.conf` have a word here: write one, or a list of them")
+}
+
 /// A rate in `mbps`, which means bits to people and bytes to `tc`.
 pub fn ambiguous_rate(span: Span, found: &str, bits: &str, bytes: &str) -> Diagnostic {
     Diagnostic::error("bad-value", format!("`{found}` may mean bits or bytes"))

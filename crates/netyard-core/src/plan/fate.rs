@@ -306,10 +306,17 @@ impl<'a> Fates<'a> {
             Some(Object::Address(o)) if o.net.addr().is_ipv4() => Some(o),
             _ => None,
         };
-        let mut bare: BTreeSet<&InterfaceId> = BTreeSet::new();
-        let gone = (0..self.goes.len()).filter(|&n| self.goes[n].is_some());
-        bare.extend(gone.filter_map(|n| is_v4(self.index.actual(n))).map(|o| &o.interface));
-        for id in bare {
+        // True where one goes; where one only comes, taking it back will bare it.
+        let mut bare: BTreeMap<&InterfaceId, bool> = BTreeMap::new();
+        for (number, slot) in self.index.slots.iter().enumerate() {
+            let goes = self.goes[number].is_some();
+            if let Some(address) = is_v4(slot.actual).filter(|_| goes) {
+                bare.insert(&address.interface, true);
+            } else if let Some(address) = is_v4(slot.desired).filter(|_| slot.actual.is_none()) {
+                bare.entry(&address.interface).or_insert(false);
+            }
+        }
+        for (id, goes) in bare {
             let Some(interface) = self.index.find(id) else { continue };
             let resting = self.index.resting(interface).to_vec();
             let left = |&n: &usize| self.stays(n) && is_v4(self.index.actual(n)).is_some();
@@ -319,7 +326,7 @@ impl<'a> Fates<'a> {
             }
             for next in resting {
                 let follows = match self.index.actual(next) {
-                    Some(Object::Route(o)) => o.destination.addr().is_ipv4(),
+                    Some(Object::Route(o)) => goes && o.destination.addr().is_ipv4(),
                     Some(Object::Neighbour(o)) => o.address.is_ipv4(),
                     _ => false,
                 };

@@ -18,12 +18,16 @@ pub fn schema() -> Json {
     let mut schema = Schema { definitions: BTreeMap::new() };
     let Json::Object(mut root) = schema.record(&[&YARD], Mode::Plain) else { return Json::Null };
     schema.interface();
+    schema.definitions.insert("for".into(), repetition());
     root.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
     root.insert("title".into(), json!("netyard"));
     root.insert("$defs".into(), Json::Object(schema.definitions.into_iter().collect()));
     // One order of keys, whatever the map's.
     Json::Object(root)
 }
+
+/// Words that are truth values to some readers of YAML.
+const TRUTHS: [&str; 4] = ["on", "off", "yes", "no"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
@@ -151,6 +155,10 @@ impl Schema {
                 { "type": "string", "pattern": "^[0-9]+ *- *[0-9]+$|\\$" },
             ]}),
             Type::Text => json!({ "type": ["string", "number", "boolean"] }),
+            // Editors may take `on` for a truth value, as YAML 1.1 does; the parser takes both.
+            Type::Word(words) if words.iter().any(|word| TRUTHS.contains(word)) => {
+                or_variable(json!({ "anyOf": [{ "enum": words }, { "type": "boolean" }] }))
+            }
             Type::Word(words) => or_variable(json!({ "enum": words })),
             Type::Duration => text(
                 "^0$|^[0-9]+(\\.[0-9]+)? *(ns|us|µs|μs|ms|s|sec|m|min|h)$",
@@ -252,6 +260,10 @@ impl Schema {
 }
 
 fn loops() -> Json {
+    json!({ "$ref": "#/$defs/for" })
+}
+
+fn repetition() -> Json {
     json!({
         "description": "Repeats this item for every value of its variables: `for: { i: 1..10 }`.",
         "type": "object",

@@ -18,6 +18,8 @@ use crate::spec::AddressesSpec;
 
 /// What Ethernet carries.
 pub(super) const DEFAULT: u32 = 1500;
+/// What `lo` carries (`loopback_setup`, drivers/net/loopback.c).
+const LOOPBACK: u32 = 65536;
 /// The most that a bridge takes (`ETH_MAX_MTU`, linux/if_ether.h).
 pub(super) const JUMBO: u32 = 65535;
 /// Outer Ethernet, IPv4, UDP and VXLAN headers (`VXLAN_HEADROOM`, net/vxlan.h).
@@ -85,7 +87,13 @@ pub(super) fn resolve(
                 }
                 _ => Some(own.map_or(DEFAULT, |own| own.value)),
             },
-            Role::Loopback | Role::Broken => own.map(|own| own.value),
+            Role::Loopback => {
+                if let Some(own) = own.filter(|own| own.value != LOOPBACK) {
+                    report.push(diag::loopback_mtu(own.span));
+                }
+                None
+            }
+            Role::Broken => own.map(|own| own.value),
         };
     }
     follow_bonds(cast, relations, &mut interfaces, report);
@@ -170,9 +178,13 @@ fn of_tunnel(
     let overhead = if is_v6 { VXLAN_OVERHEAD_V6 } else { VXLAN_OVERHEAD_V4 };
     let carrier = parent.or_else(|| {
         let node = cast.interfaces[interface].node;
-        let mut others = cast.nodes[node].interfaces.iter().copied();
-        let found = others.find(|i| carries(cast, *i, vxlan));
-        found.and_then(|i| mtus[i])
+        let others = cast.nodes[node].interfaces.iter().copied();
+        if let Some(found) = others.clone().find(|i| carries(cast, *i, vxlan)) {
+            return mtus[found];
+        }
+        // Routes will say which it is: whichever, what leaves fits.
+        let cable = |i: &usize| matches!(cast.interfaces[*i].role, Role::Port(_) | Role::End(..));
+        others.filter(cable).filter_map(|i| mtus[i]).min().map(|mtu| mtu.min(DEFAULT))
     });
     carrier.unwrap_or(DEFAULT).saturating_sub(overhead)
 }

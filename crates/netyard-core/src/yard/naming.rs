@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet}; // looked up, never iterated
 
 use super::PUBLISHED_NAMESPACES;
-use super::gather::{Cast, Role};
+use super::gather::{Cast, LOOPBACK, Role};
 use super::outside;
 use super::segment::Segments;
 use crate::diag::yard as diag;
@@ -69,6 +69,9 @@ pub(super) fn assign(
     let mut host = Pool::new(scope, Place::Host);
     host.kernel.extend(facts.host_interfaces.keys().map(|name| (name.clone(), None)));
     let mut pools = Pools { host, fabric: Pool::new(scope, Place::Fabric) };
+    // A namespace has one before there is anything else.
+    pools.fabric.kernel.extend(InterfaceName::new(LOOPBACK).map(|lo| (lo, None)));
+    pools.fabric.full.extend(FullName::new(LOOPBACK));
     pools.take_exact(cast, segments, facts, report);
     let mut networks = pools.name_bridges(cast, segments);
     pools.name_rest_of_host(cast, &networks, &mut interfaces);

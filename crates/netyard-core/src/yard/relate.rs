@@ -8,7 +8,7 @@ use std::collections::HashMap; // looked up, never iterated
 
 use super::gather::{Cast, HOST, Role, kind_word};
 use crate::diag::yard as diag;
-use crate::diag::{Report, Spanned};
+use crate::diag::{Report, Span, Spanned};
 use crate::facts::Facts;
 use crate::interface::Kind;
 use crate::name::InterfaceName;
@@ -56,6 +56,7 @@ pub(super) fn relate(cast: &Cast<'_>, facts: &Facts, report: &mut Report) -> Rel
     check_bonds(cast, &relations, report);
     check_tables(cast, report);
     check_parents(cast, &relations, report);
+    check_tunnels(cast, &relations, report);
     relations
 }
 
@@ -278,6 +279,26 @@ fn check_tables(cast: &Cast<'_>, report: &mut Report) {
         if let Some(other) = first.insert((interface.node, vrf.table), i) {
             let other = cast.interfaces[other].span;
             report.push(diag::vrf_table_twice(vrf.table, interface.span, other));
+        }
+    }
+}
+
+/// VXLANs of one namespace that the kernel cannot tell apart (`vxlan_vni_in_use`,
+/// drivers/net/vxlan/vxlan_core.c).
+fn check_tunnels(cast: &Cast<'_>, relations: &Relations, report: &mut Report) {
+    let mut seen: HashMap<(Option<usize>, u32, u16, bool), Span> = HashMap::new();
+    for (i, interface) in cast.interfaces.iter().enumerate() {
+        let Role::Own(Kind::Vxlan(vxlan)) = interface.role else { continue };
+        // It is made where its parent is.
+        let node = match &relations.parent[i] {
+            Some(Parent::Interface(parent)) => Some(cast.interfaces[*parent].node),
+            Some(Parent::Foreign(_)) => None,
+            None => Some(interface.node),
+        };
+        let is_v6 = [vxlan.remote, vxlan.local].iter().flatten().any(|a| a.is_ipv6());
+        let place = (node, vxlan.id, vxlan.port, is_v6);
+        if let Some(first) = seen.insert(place, interface.span) {
+            report.push(diag::vxlan_twice(vxlan.id, vxlan.port, interface.span, first));
         }
     }
 }

@@ -64,13 +64,21 @@ pub(crate) fn send(
     Ok(())
 }
 
-/// Receives a message; the end of the connection is `UnexpectedEof`.
+/// Receives a message; the end of the connection is `UnexpectedEof`, and `TimedOut` where
+/// nothing comes for as long as the socket waits.
 pub(crate) fn recv(socket: BorrowedFd<'_>) -> io::Result<Incoming> {
     let mut bytes = vec![0; LONGEST];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(CHUNK))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let got = rustix::io::retry_on_intr(|| {
         recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)
+    });
+    let got = got.map_err(|errno| match errno {
+        rustix::io::Errno::AGAIN => io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the keeper does not answer; if somebody stopped it, `pkill -CONT -f 'netyard keeper'`",
+        ),
+        errno => errno.into(),
     })?;
     if got.bytes == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());

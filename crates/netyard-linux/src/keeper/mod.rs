@@ -20,8 +20,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use netyard_core::name::{YardName, fnv1a};
+use rustix::net::sockopt::Timeout;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt,
 };
@@ -35,6 +37,10 @@ pub const SUBCOMMAND: &str = "keeper";
 
 /// Most descriptors in one message; the kernel takes 253 (`SCM_MAX_FD`).
 const CHUNK: usize = 250;
+
+/// How long a keeper may take to answer, which it does in microseconds, on a machine that
+/// is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection to a yard's keeper.
 #[derive(Debug)]
@@ -73,6 +79,10 @@ impl Keeper {
         }
         let pidfd = pidfd_open(peer.pid, PidfdFlags::empty()).map_err(|e| failed(e.into()))?;
         let pid = peer.pid.as_raw_nonzero().get().unsigned_abs();
+        for side in [Timeout::Recv, Timeout::Send] {
+            sockopt::set_socket_timeout(&socket, side, Some(PATIENCE))
+                .map_err(|e| failed(e.into()))?;
+        }
         Ok(Some(Self { socket, pidfd, pid }))
     }
 

@@ -87,6 +87,10 @@ impl Run<'_> {
         if namespace.place == Place::Fabric {
             self.bridges_only(net.as_fd());
         }
+        if let Place::Node(node) = &namespace.place {
+            // A command that was cut off may have left files of one that is gone.
+            self.files.remove_stale(node, &namespace.netns).map_err(failed)?;
+        }
         self.untouched.insert(namespace.place.clone());
         let (place, netns) = (namespace.place.clone(), namespace.netns.clone());
         let mut site = Site::new(place, netns, net, uts).with_socket(socket);
@@ -200,7 +204,11 @@ pub(crate) fn lo_mark(yard: &YardName, place: &Place) -> String {
 fn publish(published: &Published, site: &Site) -> io::Result<()> {
     published.publish(Sort::Net, &site.netns, site.net.as_fd())?;
     match &site.uts {
-        Some(uts) => published.publish(Sort::Uts, &site.netns, uts.as_fd()),
+        Some(uts) => {
+            // Somebody took the namespace away by its one name, and left the other.
+            published.unpublish(Sort::Uts, &site.netns)?;
+            published.publish(Sort::Uts, &site.netns, uts.as_fd())
+        }
         None => Ok(()),
     }
 }

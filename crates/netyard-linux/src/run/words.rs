@@ -88,7 +88,7 @@ pub(super) fn hint(op: &Op, errno: rustix::io::Errno) -> Option<&'static str> {
     use rustix::io::Errno;
     match errno {
         Errno::OPNOTSUPP => {
-            Some("this kernel has no such thing; `netyard check` says what it lacks")
+            Some("this kernel has no such thing; `netyard plan` names the kinds that it lacks")
         }
         Errno::PERM | Errno::ACCESS => {
             Some("netyard needs CAP_NET_ADMIN and CAP_SYS_ADMIN, and writable /proc/sys")

@@ -156,11 +156,16 @@ impl Session {
         let depth = if none_lent { Depth::Outside } else { Depth::Lasting };
         let sight = self.look_at(&nothing, depth)?;
         self.dir.create()?;
-        let journal = Journal::begin(&self.dir.file("journal"), "down")?;
+        let journal = match Journal::begin(&self.dir.file("journal"), "down") {
+            Ok(journal) => Some(journal),
+            // Without it the next command sees no less: what is left, it observes.
+            Err(error) if error.get_errno() == Some(rustix::io::Errno::NOSPC) => None,
+            Err(error) => return Err(error),
+        };
         self.record.get_or_insert_default().learn(&sight.originals, &sight.lent);
         self.run(|run| run.down(&sight.state, progress))
             .map_err(|error| self.named(error, &sight.state))?;
-        journal.end()?;
+        journal.map_or(Ok(()), Journal::end)?;
         let failed = |e| Error::system("could not remove the yard's data", e);
         if !self.keeps_data {
             self.shelf.remove_data().map_err(failed)?;

@@ -2,12 +2,14 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use netyard_core::diag::nearest;
 use netyard_core::name::NodeName;
 use netyard_linux::{Access, ErrorKind};
 
 use crate::cli::YardOptions;
 use crate::error::{Error, Kind, Result};
 use crate::live;
+use crate::load::File;
 
 /// Run a command in a node
 ///
@@ -53,8 +55,29 @@ pub fn run(options: &YardOptions, node: &str, argv: &[String]) -> Result {
             let code = if why == Some(io::ErrorKind::NotFound) { 127 } else { 126 };
             Err(Error::from(error).with_code(code))
         }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(not_there(options, &node).unwrap_or_else(|| error.into()))
+        }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Why a node is not up, where its yard's file tells more than that.
+fn not_there(options: &YardOptions, node: &NodeName) -> Option<Error> {
+    if node.as_str() == "host" {
+        let error = Error::failed("node `host` is this machine");
+        return Some(error.hint("run the command as it is"));
+    }
+    let file = File::read(&options.file.origin()).ok()?;
+    let names = || file.spec.nodes.iter().map(|node| node.name.value.as_str());
+    if names().any(|name| name == node.as_str()) {
+        return None;
+    }
+    let error = Error::failed(format!("yard `{}` has no node `{node}`", file.spec.yard.value));
+    Some(match nearest(node.as_str(), names()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error,
+    })
 }
 
 /// As a shell has it: the exit code, or 128 and the signal.

@@ -30,6 +30,7 @@ mod networkmanager;
 mod pure;
 mod raw;
 mod readme;
+mod recover;
 mod routing;
 mod serve;
 mod serve6;

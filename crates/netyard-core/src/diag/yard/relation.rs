@@ -159,6 +159,24 @@ pub fn mac_twice(segment: &str, mac: crate::addr::Mac, span: Span, first: Span) 
         .at(first, "and here")
 }
 
+/// An MTU for `lo`.
+pub fn loopback_mtu(span: Span) -> Diagnostic {
+    Diagnostic::error("loopback-mtu", "`lo` has an MTU of its own, 65536, which netyard leaves")
+        .at(span, "")
+        .hint("no packet leaves by `lo`; give the MTU to the interface by which it does")
+}
+
+/// Two VXLANs that the kernel cannot tell apart.
+pub fn vxlan_twice(id: u32, port: u16, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::error(
+        "vxlan-twice",
+        format!("there are two VXLANs {id} on UDP port {port} in one namespace"),
+    )
+    .at(span, "the kernel would not know whose a packet is")
+    .at(first, "the other one")
+    .hint("give one of them another `id` or another `port`")
+}
+
 /// A physical interface that carries the host's way out.
 pub fn physical_lockout(name: &str, span: Span) -> Diagnostic {
     Diagnostic::error("physical-lockout", format!("the host's way out leads through `{name}`"))
@@ -171,10 +189,10 @@ pub fn physical_lockout(name: &str, span: Span) -> Diagnostic {
 pub fn physical_addresses(name: &str, span: Span) -> Diagnostic {
     Diagnostic::warning(
         "physical-addresses",
-        format!("the host's addresses on `{name}` will be gone"),
+        format!("the host's addresses on `{name}` will be gone while it is lent"),
     )
     .at(span, "an interface loses its addresses when it moves")
-    .hint("they do not come back when the yard goes; whoever set them must set them again")
+    .hint("`netyard down` gives it back with its addresses and routes as they are now")
 }
 
 /// A physical interface that cannot leave its namespace.

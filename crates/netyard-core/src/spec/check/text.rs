@@ -98,6 +98,7 @@ impl Checker<'_> {
     fn mac(&mut self, node: &Node, text: &str) -> Checked {
         let found = shorten(text);
         self.report.push(match text.parse::<Mac>() {
+            Ok(mac) if mac.0 == [0; 6] => say::zero_mac(node.span),
             Ok(mac) if mac.is_group() => say::group_mac(node.span, &found),
             Ok(mac) => return Some(Spanned::new(Value::Mac(mac), node.span)),
             Err(_) => say::bad_value(

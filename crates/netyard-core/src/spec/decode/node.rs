@@ -35,6 +35,16 @@ pub(super) fn read(
     if let Some(name) = hostname.as_ref().filter(|n| n.value.len() > HOSTNAME_MAX) {
         report.push(say::bad_name("host", &name.value, name.span, "is longer than 64 bytes"));
     }
+    let dns = record.record("dns").map(|dns| DnsSpec {
+        servers: ips(dns.value.list("servers")),
+        search: texts(&dns.value, "search"),
+        options: texts(&dns.value, "options"),
+    });
+    let lines = dns.iter().flat_map(|dns| dns.search.iter().chain(&dns.options));
+    let names = record.map("hosts").iter().map(|(name, _)| name);
+    for word in lines.chain(names).filter(|word| !is_word(&word.value)) {
+        report.push(say::bad_word(&word.value, word.span));
+    }
     let hosts = |(name, value): &(Spanned<String>, Spanned<Value>)| match &value.value {
         Value::List(list) => Some((name.clone(), ips(list))),
         _ => None,
@@ -45,11 +55,7 @@ pub(super) fn read(
         hostname,
         forward: record.bool("forward"),
         sysctl: settings(record, "sysctl"),
-        dns: record.record("dns").map(|dns| DnsSpec {
-            servers: ips(dns.value.list("servers")),
-            search: texts(&dns.value, "search"),
-            options: texts(&dns.value, "options"),
-        }),
+        dns,
         hosts: record.map("hosts").iter().filter_map(hosts).collect(),
         exec: record.list("exec").iter().filter_map(|v| command(v, report)).collect(),
         services: named_records(record, "services")
@@ -69,6 +75,12 @@ pub(super) fn read(
             .collect(),
         name: node?,
     })
+}
+
+/// True for what is one word in `/etc/hosts` and `resolv.conf`.
+fn is_word(text: &str) -> bool {
+    let apart = |c: char| c.is_whitespace() || c.is_control();
+    !text.is_empty() && !text.starts_with(['#', ';']) && !text.contains(apart)
 }
 
 fn read_service(

@@ -215,6 +215,7 @@ impl Interface {
         let options = self.port_options();
         let comes_up = self.up && !(made == Made::Whole && self.up_at_once(target));
         let mut requests = vec![set(message)];
+        requests.extend(self.pinned_mtu(target.index));
         if comes_up && options.is_none() {
             // In a message of its own: some kernels bring up before they join a bond
             // (6.12), and what changes while it is down is announced to nobody,
@@ -233,6 +234,21 @@ impl Interface {
             Request::new(RouteNetlinkMessage::NewLinkProp(message), flags)
         }));
         requests
+    }
+
+    /// A bridge follows the least MTU of its ports until somebody changes its own
+    /// (`br_mtu_auto_adjust`, net/bridge/br_if.c); to say what it is changes nothing.
+    fn pinned_mtu(&self, index: u32) -> Vec<Request> {
+        let Some(mtu) = self.mtu.filter(|_| matches!(self.kind, Kind::Bridge(_))) else {
+            return Vec::new();
+        };
+        let other = if mtu < 65535 { mtu + 1 } else { mtu - 1 };
+        let say = |mtu| {
+            let mut message = at(index);
+            message.attributes.push(LinkAttribute::Mtu(mtu));
+            set(message)
+        };
+        vec![say(other), say(mtu)]
     }
 
     /// Its full name as an alternative name, where the kernel's is another and

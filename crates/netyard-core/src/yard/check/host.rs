@@ -45,7 +45,8 @@ pub(super) fn physical(cast: &Cast<'_>, facts: &Facts, report: &mut Report) {
                 report.push(diag::physical_lockout(name.as_str(), span));
             }
             Some(found) if STAY.contains(&found.kind.as_str()) || name.as_str() == "lo" => {
-                report.push(diag::physical_stays(name.as_str(), &found.kind, span));
+                let kind = if name.as_str() == "lo" { "loopback" } else { &found.kind };
+                report.push(diag::physical_stays(name.as_str(), kind, span));
             }
             Some(found) if found.has_addresses => {
                 report.push(diag::physical_addresses(name.as_str(), span));
@@ -73,6 +74,9 @@ pub(super) fn kinds(cast: &Cast<'_>, segments: &Segments, facts: &Facts, report:
         };
         for word in words {
             used.entry(word).or_insert(interface.span);
+        }
+        if matches!(interface.role, Role::Own(Kind::Bridge(bridge)) if bridge.vlan_filtering) {
+            used.entry("bridge-vlan").or_insert(interface.span);
         }
         let impairment = interface.impairment(cast.spec);
         if let Some(impairment) = impairment.filter(|i| *i != Impairment::default()) {
