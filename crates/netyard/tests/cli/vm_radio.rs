@@ -178,20 +178,6 @@ fn stations_that_are_not_isolated_reach_each_other() {
     sh(&format!(
         "cd {stations}; for try in $(seq 60); do $NETYARD_BIN exec phone -- ping -c1 -W1 172.16.0.10 && exit; done; exit 1"
     ));
-    // Another passphrase is in force after `up`, for those who know it alone.
-    let another = format!("{cloud}/jungle.passphrase");
-    fs::write(&another, "staple of another battery\n").expect("root");
-    let plan = netyard(&cloud, "plan");
-    assert!(plan.contains("other-secret") && plan.contains(&another), "{plan}");
-    assert!(!plan.contains("staple"), "{plan}");
-    netyard(&cloud, "up");
-    netyard(&cloud, "plan --check");
-    let ping = format!("cd {stations} && $NETYARD_BIN exec phone -- ping -c1 -W2 172.16.0.10");
-    assert!(!succeeds(&ping));
-    fs::write(format!("{stations}/jungle.passphrase"), "staple of another battery\n")
-        .expect("root");
-    netyard(&stations, "up");
-    sh(&format!("for try in $(seq 60); do ({ping}) && exit; done; exit 1"));
     netyard(&stations, "down");
     netyard(&cloud, "down");
 }
@@ -267,4 +253,35 @@ fn what_cannot_be_is_said_before_anything_is_changed() {
     let said = fails(&lent, "up");
     assert!(said.contains("`wlan1` cannot be taken: wpa_supplicant has it"), "{said}");
     sh("kill $(cat /srv/radio/w.pid); rm -r /srv/radio/w.*");
+}
+
+/// What has not been seen yet in the guest, and is not run by the tier.
+mod open {
+    use super::*;
+
+    #[test]
+    #[ignore = "open: written, and never ran"]
+    fn another_passphrase_is_in_force_after_up() {
+        let _alone = machine();
+        let phy = radios(3);
+        let cloud = yard("portable", &example(&phy));
+        let stations = yard("stations", STATIONS);
+        netyard(&cloud, "up");
+        netyard(&stations, "up");
+        let another = format!("{cloud}/jungle.passphrase");
+        fs::write(&another, "staple of another battery\n").expect("root");
+        let plan = netyard(&cloud, "plan");
+        assert!(plan.contains("other-secret") && plan.contains(&another), "{plan}");
+        assert!(!plan.contains("staple"), "{plan}");
+        netyard(&cloud, "up");
+        netyard(&cloud, "plan --check");
+        let ping = format!("cd {stations} && $NETYARD_BIN exec phone -- ping -c1 -W2 172.16.0.10");
+        assert!(!succeeds(&ping));
+        fs::write(format!("{stations}/jungle.passphrase"), "staple of another battery\n")
+            .expect("root");
+        netyard(&stations, "up");
+        sh(&format!("for try in $(seq 60); do ({ping}) && exit; done; exit 1"));
+        netyard(&stations, "down");
+        netyard(&cloud, "down");
+    }
 }
