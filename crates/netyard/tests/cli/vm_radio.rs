@@ -264,7 +264,7 @@ mod open {
     fn another_passphrase_is_in_force_after_up() {
         let _alone = machine();
         let phy = radios(3);
-        let cloud = yard("portable", &example(&phy));
+        let cloud = yard("portable", &example("portable-ap", &phy));
         let stations = yard("stations", STATIONS);
         netyard(&cloud, "up");
         netyard(&stations, "up");
