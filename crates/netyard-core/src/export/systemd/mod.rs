@@ -99,7 +99,9 @@ fn settings(subject: &Subject<'_>, papers: &mut Papers) {
             papers.leave(&object, "its value is no line of a file");
             continue;
         }
-        let _ = writeln!(text, "{} = {}", script::path(subject, sysctl), sysctl.value);
+        // udev says it again when the interface is there; until then nobody complains.
+        let late = if sysctl.interface.is_some() { "-" } else { "" };
+        let _ = writeln!(text, "{late}{} = {}", script::path(subject, sysctl), sysctl.value);
     }
     let name = word::plain(subject.yard.name.as_str());
     papers.file(format!("etc/sysctl.d/60-{name}.conf"), text, 0o644);
