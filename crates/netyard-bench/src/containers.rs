@@ -77,7 +77,11 @@ fn compare(netyard: &Path, room: &Path, runs: usize) -> io::Result<Vec<Beside>> 
     )?;
     let yard = |verb: &str| {
         let mut command = Command::new(netyard);
-        succeed(command.arg(verb).arg("-f").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()))
+        let output = command.arg(verb).arg("-f").arg(&file).output()?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned())),
+        }
     };
     let (mut hand, mut ours, mut floor) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..runs {
