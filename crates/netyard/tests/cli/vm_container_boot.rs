@@ -76,7 +76,8 @@ pub fn street() {
     let script = "#!/bin/sh -e\n\
         ip netns add street; ip link add enp6s0 type veth peer name lan0 netns street\n\
         ip -n street addr add 10.66.0.1/24 dev lan0; ip -n street addr add fd66::1/64 dev lan0 nodad\n\
-        ip -n street link set lan0 up; ip link set enp6s0 up\n\
+        ip -n street link set lan0 up\n\
+        udevadm settle; ip link set enp6s0 up\n\
         exec ip netns exec street dnsmasq --conf-file=/dev/null --port=0 --bind-interfaces --interface=lan0 \
         --user=root --dhcp-leasefile=/var/lib/street.leases --pid-file=/run/street.pid --enable-ra \
         --dhcp-range=10.66.0.100,10.66.0.199,1h --dhcp-range=fd66::100,fd66::1ff,slaac,64,1h\n";
