@@ -99,12 +99,19 @@ fn settings(subject: &Subject<'_>, papers: &mut Papers) {
             papers.leave(&object, "its value is no line of a file");
             continue;
         }
+        let path = script::path(subject, sysctl);
         // udev says it again when the interface is there; until then nobody complains.
-        let late = if sysctl.interface.is_some() { "-" } else { "" };
-        let _ = writeln!(text, "{late}{} = {}", script::path(subject, sysctl), sysctl.value);
+        let late = if is_of_an_interface(&path) { "-" } else { "" };
+        let _ = writeln!(text, "{late}{path} = {}", sysctl.value);
     }
     let name = word::plain(subject.yard.name.as_str());
     papers.file(format!("etc/sysctl.d/60-{name}.conf"), text, 0o644);
+}
+
+/// True for a setting that is there when its interface is: `net/ipv6/conf/eth0/accept_ra`.
+fn is_of_an_interface(path: &str) -> bool {
+    let name = path.split_once("/conf/").and_then(|(_, rest)| rest.split('/').next());
+    name.is_some_and(|name| !["all", "default"].contains(&name))
 }
 
 /// True for a step that neither networkd nor another file does.
