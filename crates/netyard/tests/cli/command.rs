@@ -186,8 +186,8 @@ hint: `netyard up` brings it up; `netyard list` shows what is
     site.netyard("exec a -- no-such-program").assert().code(127);
     site.netyard("exec a -- /").assert().code(126);
     site.netyard("exec nobody -- true").assert().code(1).stderr_eq(str![[r#"
-error: node `nobody` is not up
-...
+error: yard `pair` has no node `nobody`
+
 "#]]);
     site.netyard("exec a").assert().code(2);
     site.ok("down");
